@@ -1,0 +1,43 @@
+"""blocksim: block diagrams that are drawn, checked and stepped from one source of truth."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from blocksim import errors, library, nn
+from blocksim.block import Array, Block, Signal, block, param
+from blocksim.diagram import Diagram
+from blocksim.errors import BlocksimError
+from blocksim.plan import Plan, compile
+from blocksim.simulate import Result, Simulator, simulate
+
+if TYPE_CHECKING:
+    from blocksim.draw import draw
+
+__version__ = "0.1.0"
+__all__ = [
+    "Array",
+    "Block",
+    "BlocksimError",
+    "Diagram",
+    "Plan",
+    "Result",
+    "Signal",
+    "Simulator",
+    "block",
+    "compile",
+    "draw",
+    "errors",
+    "library",
+    "nn",
+    "param",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`bs.draw` is imported at its first use: it loads matplotlib."""
+    if name == "draw":
+        return import_module("blocksim.draw").draw
+    raise AttributeError(f"module 'blocksim' has no attribute {name!r}")

@@ -1,0 +1,6 @@
+"""The blocks, by Simulink's names."""
+
+from blocksim.library.activations import *  # noqa: F403
+from blocksim.library.discrete import *  # noqa: F403
+from blocksim.library.math import *  # noqa: F403
+from blocksim.library.sources import *  # noqa: F403

@@ -1,0 +1,86 @@
+"""What must hold of a diagram's wires and parameters before anything is evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from blocksim.block import Block
+from blocksim.diagram import Diagram
+from blocksim.errors import DiagramError, ParameterError, describe, did_you_mean
+from blocksim.node import Node
+
+
+def check_wires(diagram: Diagram) -> None:
+    """Every input port has a wire. Raises DiagramError for the first that has none."""
+    for path, node in diagram.walk():
+        for port in node.inputs:
+            if port not in node.wires:
+                raise DiagramError(
+                    f"{path}, input {port}", "a wire", "none",
+                    f"Give its source in add(), or connect(source, node, {port!r}).", node.line,
+                )  # fmt: skip
+        if isinstance(node.block, Block) and not node.wires and node.block.contract.variadic:
+            raise DiagramError(
+                path, "at least one wire", "none", f"{node.block!r} combines its inputs.", node.line
+            )
+
+
+def check_parameters(flat: Diagram) -> None:
+    """Every parameter is finite. Raises ParameterError with the first index that is not."""
+    for path, node in flat.nodes.items():
+        assert isinstance(node.block, Block)
+        for name, array in node.block.parameters().items():
+            check_finite(path, name, array, node)
+
+
+def check_finite(path: str, name: str, array: Any, node: Node) -> None:
+    """Raise ParameterError if the array holds inf or NaN."""
+    bad = ~np.isfinite(array)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ParameterError(
+            f"{path}, parameter {name}", "finite numbers",
+            f"{np.asarray(array)[index]}" + (f" at index {list(index)}" if index else ""),
+            f"{int(bad.sum())} of {np.size(array)} values are not finite.", node.line,
+        )  # fmt: skip
+
+
+def check_replacements(
+    flat: Diagram, params: dict[str, dict[str, Any]], dtype: np.dtype[Any]
+) -> dict[str, dict[str, Any]]:
+    """Parameters given for one run, verified against the diagram and cast: paths, fields, shapes, values.
+
+    Raises DiagramError or ParameterError, with the nearest path or field.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for path, fields in params.items():
+        node = flat.nodes.get(path)
+        known = node.block.parameters() if node and isinstance(node.block, Block) else {}
+        if node is None or not known:
+            tunable = [
+                p for p, n in flat.nodes.items() if isinstance(n.block, Block) and n.block.parameters()
+            ]
+            raise DiagramError(
+                f"params[{path!r}]", "the path of a block with parameters",
+                "none of that name" if node is None else f"{node!r}, which has none",
+                did_you_mean(path, tunable),
+            )  # fmt: skip
+        for field, value in fields.items():
+            where = f"params[{path!r}][{field!r}]"
+            if field not in known:
+                raise ParameterError(
+                    where, f"a parameter of {node.block!r}", f"{field!r}",
+                    did_you_mean(field, known), node.line,
+                )  # fmt: skip
+            array, old = np.asarray(value), known[field]
+            if array.shape != old.shape or array.dtype.kind not in "biuf":
+                raise ParameterError(
+                    where, f"real numbers of shape {old.shape}", describe(array),
+                    "The diagram fixes the shape of each parameter.", node.line,
+                )  # fmt: skip
+            check_finite(path, field, array, node)
+            array = array.astype(dtype if old.dtype.kind == "f" else old.dtype)
+            out.setdefault(path, {})[field] = array
+    return out

@@ -1,0 +1,29 @@
+"""States as pytrees: arrays inside tuples, lists and dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """`f` of each array of a tree, and of the arrays in the same place of other trees of its form.
+
+    Raises TypeError or KeyError or ValueError where another tree has another form.
+    """
+    if isinstance(tree, dict):
+        if any(not isinstance(o, dict) or o.keys() != tree.keys() for o in others):
+            raise ValueError("the trees have different keys")
+        return {k: tree_map(f, v, *(o[k] for o in others)) for k, v in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        if any(not isinstance(o, (tuple, list)) for o in others):
+            raise ValueError("the trees have different forms")
+        return type(tree)(tree_map(f, *leaves) for leaves in zip(tree, *others, strict=True))
+    return f(tree, *others)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The arrays of a tree, in order."""
+    found: list[Any] = []
+    tree_map(found.append, tree)
+    return found
