@@ -1,0 +1,40 @@
+"""Writing figures to files."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from blocksim.errors import FileError, user_line
+
+DPI, PIXELS = 150, 16_000
+"""Dots an inch; fewer where a side would have more pixels than this."""
+NO_DATE = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+
+
+def check_path(path: str | PathLike[str]) -> Path:
+    """The path, if its ending is one that can be written. Raises FileError."""
+    found = Path(path)
+    if found.suffix.lower() not in NO_DATE:
+        raise FileError(
+            str(found), "a file name that ends in " + ", ".join(NO_DATE), repr(found.suffix or "no ending"),
+            "The ending chooses the format.", user_line(),
+        )  # fmt: skip
+    return found
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; the same figure gives the same file. Raises FileError where that is refused."""
+    dpi = min(DPI, PIXELS / max(figure.get_size_inches()))
+    kind = path.suffix.lower()
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "blocksim"}):
+            figure.savefig(path, dpi=dpi, format=kind[1:], metadata=NO_DATE[kind])
+    except OSError as error:
+        raise FileError(
+            str(path), "a file that can be written", str(error.strerror or error),
+            "Look at the folder and its permissions.", user_line(),
+        ) from error  # fmt: skip
