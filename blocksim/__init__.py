@@ -9,11 +9,13 @@ from blocksim import errors, library, nn
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.diagram import Diagram
 from blocksim.errors import BlocksimError
+from blocksim.files import load_weights
 from blocksim.plan import Plan, compile
-from blocksim.simulate import Result, Simulator, simulate
+from blocksim.result import Result
+from blocksim.simulate import Simulator, simulate
 
 if TYPE_CHECKING:
-    from blocksim.draw import draw
+    from blocksim.draw import draw as draw
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "draw",
     "errors",
     "library",
+    "load_weights",
     "nn",
     "param",
     "simulate",

@@ -8,6 +8,7 @@ port, in order, and `*u` a variadic port list. A port taken by `output` is direc
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from blocksim.errors import Line, ParameterError, describe, user_line
 
-Array = NDArray[Any]
+Array = NDArray[Any] | Any
+"""A signal or a parameter: an array. Whatever a user gives for a parameter is made one."""
 RESERVED = ("xp", "t", "dt", "x")
 METHODS = ("output", "update", "derivative")
 
@@ -112,9 +114,12 @@ class Block:
         shown = []
         for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, field.name)
+            default = field.default
             if isinstance(value, np.ndarray):
+                if value.ndim == 0 and default is not dataclasses.MISSING and value == default:
+                    continue
                 text = f"{value.item():g}" if value.ndim == 0 else "x".join(map(str, value.shape))
-            elif value is None or (field.default is not dataclasses.MISSING and value is field.default):
+            elif value is None or value is default:
                 continue
             else:
                 text = getattr(value, "__name__", None) or repr(value)
@@ -170,6 +175,7 @@ def _read_contract(cls: type[Block]) -> Contract:
     return Contract(methods, tuple(inputs), variadic, feedthrough)
 
 
+@functools.cache
 def param_fields(cls: type[Block]) -> list[dataclasses.Field[Any]]:
     """The fields of a block class that were declared with `param()`."""
     return [f for f in dataclasses.fields(cls) if f.metadata.get("param")]  # pyright: ignore[reportArgumentType]

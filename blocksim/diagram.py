@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -12,6 +12,9 @@ from blocksim import graph
 from blocksim.block import Array, Block
 from blocksim.errors import DiagramError, describe, did_you_mean, user_line
 from blocksim.node import Inport, Node, Port, Source
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Diagram:
@@ -44,16 +47,20 @@ class Diagram:
         """Declare an input. `shape` and `dtype` are verified against what is wired to it.
 
         Without a shape it takes that of its source; at the top of a model it is then a scalar.
-        Without a dtype it carries the run's float type.
+        Floats take the run's float type; give a dtype for integers or booleans.
         """
         self._check_name(name)
         if isinstance(shape, int):
             shape = (shape,)
         if shape is not None and not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
             raise DiagramError(f"input {name}", "a shape of integers >= 0", describe(shape), line=user_line())
+        kind = np.dtype(float if dtype is None else dtype)
+        if kind.kind not in "biuf":
+            raise DiagramError(
+                f"input {name}", "a dtype of floats, integers or booleans", str(kind), line=user_line()
+            )
         inport = Inport(
-            None if shape is None else tuple(int(n) for n in shape),
-            None if dtype is None else np.dtype(dtype),
+            None if shape is None else tuple(int(n) for n in shape), None if kind.kind == "f" else kind
         )
         node = self.inputs[name] = Node(self, name, inport, user_line())
         return node
@@ -115,7 +122,7 @@ class Diagram:
         """Name a signal as an output. A node of the same name must be the one that gives it."""
         port = self._own(source)
         same = self.nodes.get(name) or self.inputs.get(name)
-        if name in self.outputs or (same is not None and Port(same, same.outputs[0]) != port):
+        if name in self.outputs or (same is not None and Port(same, next(iter(same.outputs), "")) != port):
             raise DiagramError(
                 f"output {name}", "a new name, or the name of the node that gives the signal",
                 f"a name in use in diagram {self.name!r}", "Choose another name.", user_line(),
@@ -214,13 +221,7 @@ class Diagram:
                 stack += [(f"{path}/{n}", m) for n, m in reversed(node.block.nodes.items())]
 
     def _subsystems(self) -> set[Diagram]:
-        found: set[Diagram] = set()
-        stack = [self]
-        while stack:
-            inner = {n.block for n in stack.pop().nodes.values() if isinstance(n.block, Diagram)} - found
-            found |= inner
-            stack += inner
-        return found
+        return {node.block for _, node in self.walk() if isinstance(node.block, Diagram)}
 
     def parameters(self) -> dict[str, dict[str, Array]]:
         """The tunable arrays, `{path: {field: array}}`."""

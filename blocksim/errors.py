@@ -6,8 +6,10 @@ import difflib
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 Line = tuple[str, int]
 """A place in a user's source: file name and line number."""
@@ -108,19 +110,18 @@ def user_line() -> Line | None:
 def format_line(line: Line) -> str:
     """`model.py:12`, relative to the working directory where that is shorter."""
     name, number = line
-    try:
+    with suppress(ValueError):  # another drive
         name = min(name, os.path.relpath(name), key=len)
-    except ValueError:  # another drive
-        pass
     return f"{name}:{number}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'h'?`, else what there is to choose from."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    folded = {n.casefold(): n for n in names}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     if close:
-        return f"Did you mean {close[0]!r}?"
+        return f"Did you mean {folded[close[0]]!r}?"
     if not names:
         return "There are none."
     shown = ", ".join(repr(n) for n in names[:8])

@@ -1,16 +1,19 @@
-"""A diagram as a graph: flattened, as a networkx graph, its loops, and its wiring as a text table."""
+"""A diagram as a graph: flattened, as a networkx graph, its loops, and its wiring as a text table.
+
+networkx is imported where it is used: it takes as long to load as all the rest.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import networkx as nx
-
 from blocksim.block import Block
 from blocksim.node import Inport, Node, Port
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from blocksim.diagram import Diagram
 
 
@@ -89,6 +92,8 @@ def flatten(diagram: Diagram, flat: Diagram) -> None:
 
 def to_networkx(diagram: Diagram) -> nx.MultiDiGraph:
     """One level of a diagram as a graph; see `Diagram.to_networkx`."""
+    import networkx as nx
+
     graph = nx.MultiDiGraph(name=diagram.name)
     for name in diagram.inputs:
         graph.add_node(name, kind="input", block=diagram.inputs[name].block)
@@ -107,6 +112,8 @@ def to_networkx(diagram: Diagram) -> nx.MultiDiGraph:
 
 def loops(graph: nx.MultiDiGraph) -> list[list[str]]:
     """The shortest loop through each node that a loop enters by a port without feedthrough."""
+    import networkx as nx
+
     found = []
     for part in _cyclic_parts(nx.DiGraph(graph)):
         broken = {
@@ -118,6 +125,8 @@ def loops(graph: nx.MultiDiGraph) -> list[list[str]]:
 
 def algebraic_loop(graph: nx.MultiDiGraph) -> list[str] | None:
     """A shortest loop of direct feedthrough, or None: what no order of evaluation can satisfy."""
+    import networkx as nx
+
     through = nx.DiGraph()
     through.add_nodes_from(graph)
     through.add_edges_from((a, b) for a, b, yes in graph.edges(data="feedthrough") if yes)
@@ -128,6 +137,8 @@ def algebraic_loop(graph: nx.MultiDiGraph) -> list[str] | None:
 
 def _cyclic_parts(graph: nx.DiGraph) -> list[nx.DiGraph]:
     """The strongly connected parts that hold a loop, with nodes and edges in the order of their names."""
+    import networkx as nx
+
     parts = []
     for nodes in nx.strongly_connected_components(graph):
         first = next(iter(nodes))
@@ -140,32 +151,41 @@ def _cyclic_parts(graph: nx.DiGraph) -> list[nx.DiGraph]:
 
 
 def _loop_through(part: nx.DiGraph, node: str) -> list[str]:
+    """The shortest loop through a node; of several, the first by its names."""
+    import networkx as nx
+
     paths = (nx.shortest_path(part, after, node) for after in part.successors(node))
     shortest = min(paths, key=lambda path: (len(path), path))
     return [node, *shortest[:-1]]
 
 
+def _rows(diagram: Diagram, indent: str) -> list[tuple[tuple[str, str, str], Diagram | None]]:
+    """The rows of one level, last first, each with the subsystem whose rows follow it."""
+    rows: list[tuple[tuple[str, str, str], Diagram | None]] = []
+    for name, node in diagram.inputs.items():
+        rows.append(((indent + name, repr(node.block), ""), None))
+    for name, node in diagram.nodes.items():
+        wires = ", ".join(
+            f"{port} <- {node.wires[port]!r}" if port in node.wires else f"{port} <- nothing"
+            for port in node.inputs
+        )
+        inner = None if isinstance(node.block, (Block, Inport)) else node.block
+        kind = repr(node.block) if inner is None else f"diagram {inner.name}"
+        rows.append(((indent + name, kind, wires), inner))
+    for name, origin in diagram.outputs.items():
+        rows.append(((indent + name, "output", f"<- {origin!r}"), None))
+    return rows[::-1]
+
+
 def table(diagram: Diagram) -> str:
     """The wiring as text, one line a node, subsystems indented."""
     rows: list[tuple[str, str, str]] = []
-
-    def level(inner: Diagram, indent: str) -> None:
-        for name, node in inner.inputs.items():
-            rows.append((indent + name, repr(node.block), ""))
-        for name, node in inner.nodes.items():
-            wires = [
-                f"{port} <- {node.wires[port]!r}" if port in node.wires else f"{port} <- nothing"
-                for port in node.inputs
-            ]
-            leaf = isinstance(node.block, Block)
-            kind = repr(node.block) if leaf else f"diagram {getattr(node.block, 'name', '')}"
-            rows.append((indent + name, kind, ", ".join(wires)))
-            if not isinstance(node.block, (Block, Inport)):
-                level(node.block, indent + "  ")
-        for name, origin in inner.outputs.items():
-            rows.append((indent + name, "output", f"<- {origin!r}"))
-
-    level(diagram, "  ")
+    stack = _rows(diagram, "  ")
+    while stack:
+        row, inner = stack.pop()
+        rows.append(row)
+        if inner is not None:
+            stack += _rows(inner, row[0][: -len(row[0].lstrip())] + "  ")
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
     return "\n".join([f"diagram {diagram.name}", *lines])

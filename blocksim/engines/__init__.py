@@ -46,7 +46,7 @@ class Outcome:
     states: list[Any]
 
 
-def engine(name: str) -> Callable[[Job], Outcome]:
+def find_engine(name: str) -> Callable[[Job], Outcome]:
     """The `run` of the engine of that name. Raises InputError for an unknown one."""
     if name not in ENGINES:
         raise InputError(

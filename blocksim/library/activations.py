@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from blocksim.block import Block, block
+from blocksim.block import Array, Block, Signal, block, param
+from blocksim.errors import Mismatch
+from blocksim.library._check import fits, floats
 
-__all__ = ["Sigmoid", "Tanh"]
+__all__ = [
+    "ELU",
+    "HardSigmoid",
+    "LeakyReLU",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Softsign",
+    "Tanh",
+]
 
 
 @block
@@ -16,6 +28,9 @@ class Sigmoid(Block):
     def output(self, xp: Any, u: Any) -> Any:
         return 1 / (1 + xp.exp(-u))
 
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+
 
 @block
 class Tanh(Block):
@@ -23,3 +38,116 @@ class Tanh(Block):
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.tanh(u)
+
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+
+
+@block
+class HardSigmoid(Block):
+    """y = min(max(slope u + offset, 0), 1), elementwise: a sigmoid of three straight pieces.
+
+    slope, offset: scalars or the shape of u. Keras and ONNX have slope 0.2, PyTorch has 1/6.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.HardSigmoid().output(np, np.array([-4.0, 0.0, 1.0]))
+    array([0. , 0.5, 0.7])
+    """
+
+    slope: Array = param(default=0.2)
+    offset: Array = param(default=0.5)
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.minimum(xp.maximum(self.slope * u + self.offset, 0), 1)
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
+
+
+@block
+class Softsign(Block):
+    """y = u / (1 + |u|), elementwise."""
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return u / (1 + xp.abs(u))
+
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+
+
+@block
+class ReLU(Block):
+    """y = max(u, 0), elementwise."""
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.maximum(u, 0)
+
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+
+
+@block
+class LeakyReLU(Block):
+    """y = u for u >= 0, slope u below, elementwise. slope: a scalar or the shape of u (then: PReLU).
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.LeakyReLU(0.1).output(np, np.array([-2.0, 3.0]))
+    array([-0.2,  3. ])
+    """
+
+    slope: Array = param(default=0.01)
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.maximum(u, 0) + self.slope * xp.minimum(u, 0)
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
+
+
+@block
+class ELU(Block):
+    """y = u for u >= 0, alpha (exp(u) - 1) below, elementwise. alpha: a scalar or the shape of u.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.ELU().output(np, np.array([-np.log(2), 3.0]))
+    array([-0.5,  3. ])
+    """
+
+    alpha: Array = param(default=1.0)
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.maximum(u, 0) + self.alpha * xp.expm1(xp.minimum(u, 0))
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
+
+
+@block
+class Softplus(Block):
+    """y = log(1 + exp(u)), elementwise, without overflow."""
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.logaddexp(0, u)
+
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+
+
+@block
+class Softmax(Block):
+    """y = exp(u) / sum(exp(u)) over the last axis, without overflow.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.Softmax().output(np, np.array([1000.0, 1000.0]))
+    array([0.5, 0.5])
+    """
+
+    def output(self, xp: Any, u: Any) -> Any:
+        # the difference of halves is finite for all u
+        e = xp.exp(u / 2 - xp.max(u, axis=-1, keepdims=True) / 2) ** 2
+        return e / xp.sum(e, axis=-1, keepdims=True)
+
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+        if not u.shape or not u.shape[-1]:
+            raise Mismatch("a signal with elements along its last axis", str(u), "", "u")

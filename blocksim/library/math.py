@@ -8,16 +8,16 @@ from typing import Any
 
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.errors import Mismatch, ParameterError, user_line
-from blocksim.library._check import same_shape
+from blocksim.library._check import by_port, fits, floats, numbers, one_of, same_dtype, same_shape
 
-__all__ = ["Gain", "Product", "Sum"]
+__all__ = ["Abs", "Bias", "Dot", "Gain", "MathFunction", "MinMax", "Product", "Sign", "Sqrt", "Sum"]
 
 
 @block
 class Gain(Block):
-    """y = K u: K @ u for a matrix K, K * u elementwise for a scalar or a vector.
+    """y = K u: K @ u for a matrix K, K * u elementwise for any other.
 
-    K: scalar, (n,) or (n, m), the matrix for u (m,).
+    K: a scalar, (n, m) for u (m,), else the shape of u.
 
     >>> import blocksim as bs
     >>> bs.library.Gain([[1.0, 2.0], [3.0, 4.0]])
@@ -35,8 +35,27 @@ class Gain(Block):
         if len(K) == 2 and (len(u.shape) not in (1, 2) or u.shape[0] != K[1]):
             advice = "Give K one column for each element of u."
             raise Mismatch(f"a signal ({K[1]},) for K {K}", str(u), advice, "u")
-        if len(K) == 1 and u.shape not in ((), K):
-            raise Mismatch(f"a signal {K} or a scalar for K {K}", str(u), "", "u")
+        if len(K) not in (0, 2) and u.shape not in ((), K):
+            advice = "Give K one number for all elements of the signal, or one for each."
+            raise Mismatch(f"a signal {K} or a scalar for K {K}", str(u), advice, "u")
+
+
+@block
+class Bias(Block):
+    """y = u + b, elementwise. b: a scalar or the shape of u.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.Bias(0.5).output(np.array([1.0, 2.0]))
+    array([1.5, 2.5])
+    """
+
+    b: Array = param()
+
+    def output(self, u: Any) -> Any:
+        return u + self.b
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
 
 
 @block
@@ -68,6 +87,7 @@ class Sum(Block):
 
     def check(self, *u: Signal) -> None:
         same_shape(u)
+        numbers(**by_port(u))
 
 
 @block
@@ -99,6 +119,8 @@ class Product(Block):
 
     def check(self, *u: Signal) -> None:
         same_shape(u)
+        if "/" in self.operators:
+            floats(**by_port(u))
 
 
 def _check_operators(block: Block, field: str, value: str, known: str) -> None:
@@ -107,3 +129,111 @@ def _check_operators(block: Block, field: str, value: str, known: str) -> None:
             f"{type(block).__name__}, {field}", f"a text of {' and '.join(known)}, one for each input",
             repr(value), "", user_line(),
         )  # fmt: skip
+
+
+@block
+class Abs(Block):
+    """y = |u|, elementwise."""
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.abs(u)
+
+    def check(self, u: Signal) -> None:
+        numbers(u=u)
+
+
+@block
+class Sign(Block):
+    """y = -1, 0 or 1, the sign of u, elementwise."""
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.sign(u)
+
+    def check(self, u: Signal) -> None:
+        numbers(u=u)
+
+
+@block
+class Sqrt(Block):
+    """y = sqrt(u), elementwise, for u >= 0."""
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.sqrt(u)
+
+    def check(self, u: Signal) -> None:
+        floats(u=u)
+
+
+_UNARY = {name: name for name in ["exp", "log", "log10", "square", "reciprocal"]} | {
+    "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
+    "sinh": "sinh", "cosh": "cosh",
+}  # fmt: skip
+_BINARY = {"pow": "power", "mod": "mod", "rem": "fmod", "hypot": "hypot", "atan2": "arctan2"}
+
+
+@block
+class MathFunction(Block):
+    """y = function(u), or function(u1, u2), elementwise, by Simulink's name of the function.
+
+    Of u: exp, log, log10, square, reciprocal, sin, cos, tan, asin, acos, atan, sinh, cosh. Of u1 and
+    u2: pow, mod (the sign of u2), rem (the sign of u1), hypot, atan2. Angles are in radians.
+
+    >>> import blocksim as bs, numpy as np
+    >>> remainder = bs.library.MathFunction("rem")
+    >>> remainder.input_ports(), float(remainder.output(np, -7.0, 3.0))
+    (('u1', 'u2'), -1.0)
+    """
+
+    function: str
+
+    def __post_init__(self) -> None:
+        one_of(self, "function", [*_UNARY, *_BINARY])
+
+    def arity(self) -> tuple[str, ...]:
+        return ("u",) if self.function in _UNARY else ("u1", "u2")
+
+    def output(self, xp: Any, *u: Any) -> Any:
+        return getattr(xp, (_UNARY | _BINARY)[self.function])(*u)
+
+    def check(self, *u: Signal) -> None:
+        same_shape(u)
+        floats(**dict(zip(self.arity(), u, strict=True)))
+
+
+@block
+class MinMax(Block):
+    """y = the smallest of u1, u2 ..., elementwise; the largest with function "max".
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.MinMax("max").output(np, np.array([1.0, 4.0]), np.array([3.0, 2.0]))
+    array([3., 4.])
+    """
+
+    function: str = "min"
+
+    def __post_init__(self) -> None:
+        one_of(self, "function", ["min", "max"])
+
+    def output(self, xp: Any, *u: Any) -> Any:
+        return reduce(xp.minimum if self.function == "min" else xp.maximum, u)
+
+    def check(self, *u: Signal) -> None:
+        same_shape(u)
+        same_dtype(u)
+
+
+@block
+class Dot(Block):
+    """y = sum(u1 * u2) over all elements, a scalar.
+
+    >>> import blocksim as bs, numpy as np
+    >>> float(bs.library.Dot().output(np, np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    11.0
+    """
+
+    def output(self, xp: Any, u1: Any, u2: Any) -> Any:
+        return xp.sum(u1 * u2)
+
+    def check(self, u1: Signal, u2: Signal) -> None:
+        same_shape((u1, u2))
+        floats(u1=u1, u2=u2)

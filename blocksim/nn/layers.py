@@ -68,9 +68,10 @@ def lstm(
     x = d.input("x", shape=W.shape[1])
     hidden = d.add("hidden_state", UnitDelay(h0))
     cell = d.add("cell_state", UnitDelay(c0))
+    rows = zip(np.split(W, 4), np.split(R, 4), np.split(b, 4), strict=True)
     i, f, g, o = (
-        d.add(key, gate(*rows, Tanh() if key == "g" else Sigmoid(), name=key), x, hidden)
-        for key, *rows in zip("ifgo", *(np.split(a, 4) for a in (W, R, b)), strict=True)
+        d.add(key, gate(*row, Tanh() if key == "g" else Sigmoid(), name=key), x, hidden)
+        for key, row in zip("ifgo", rows, strict=True)
     )
     c = d.add("c", Sum(), d.add("keep", Product(), f, cell), d.add("write", Product(), i, g))
     h = d.add("h", Product(), o, d.add("squash", Tanh(), c))

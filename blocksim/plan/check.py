@@ -21,9 +21,10 @@ def check_wires(diagram: Diagram) -> None:
                     f"{path}, input {port}", "a wire", "none",
                     f"Give its source in add(), or connect(source, node, {port!r}).", node.line,
                 )  # fmt: skip
-        if isinstance(node.block, Block) and not node.wires and node.block.contract.variadic:
+        block = node.block
+        if isinstance(block, Block) and block.contract.variadic and block.arity() is None and not node.wires:
             raise DiagramError(
-                path, "at least one wire", "none", f"{node.block!r} combines its inputs.", node.line
+                path, "at least one wire", "none", f"{block!r} combines its inputs.", node.line
             )
 
 

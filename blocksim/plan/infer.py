@@ -11,6 +11,7 @@ import numpy as np
 from blocksim.block import Block, Signal
 from blocksim.diagram import Diagram
 from blocksim.errors import BlockError, BlocksimError, Mismatch, SignalError, describe
+from blocksim.graph import Wall
 from blocksim.node import Node, Port
 from blocksim.plan.tree import leaves, tree_map
 
@@ -35,11 +36,20 @@ def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
     Raises SignalError where a shape or dtype does not fit, BlockError where a block's code raises.
     """
     blocks = {path: in_dtype(_block(flat.nodes[path]), dtype) for path in order}
+    walls: dict[Port, list[str]] = {}
+    for path, wall in flat.walls.items():
+        walls.setdefault(wall.port, []).append(path)
     signals: dict[tuple[str, str], Signal] = {}
-    for name, node in flat.inputs.items():
+
+    def found(port: Port, signal: Signal) -> None:
+        signals[port.node.name, port.name] = signal
+        for path in walls.get(port, []):
+            _check_wall(path, flat.walls[path], signal)
+
+    for node in flat.inputs.values():
         declared = node.block
         shape = getattr(declared, "shape", None) or ()
-        signals[name, "y"] = Signal(shape, getattr(declared, "dtype", None) or dtype)
+        found(Port(node, "y"), Signal(shape, getattr(declared, "dtype", None) or dtype))
     states = {
         path: _initial_state(flat.nodes[path], block, dtype)
         for path, block in blocks.items()
@@ -66,21 +76,12 @@ def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
             if type(one) in (bool, int, float):
                 scalars.add(path)
                 one = np.asarray(one, np.bool_ if type(one) is bool else dtype)
-            signals[path, port] = _signal(node, port, one)
+            found(Port(node, port), _signal(node, port, one))
     for path, block in blocks.items():
         _check_ports(flat.nodes[path], block, signals)
         if "update" in block.contract.methods:
             after = _probe(flat.nodes[path], block, "update", signals, states[path], dtype)
             _check_state(flat.nodes[path], states[path], after)
-    for path, wall in flat.walls.items():
-        got = signals[wall.port.node.name, wall.port.name]
-        shape, kind = getattr(wall.declared, "shape", None), getattr(wall.declared, "dtype", None)
-        if (shape is not None and shape != got.shape) or (kind is not None and kind != got.dtype):
-            outer, _, port = path.rpartition("/")
-            raise SignalError(
-                f"{outer}, input {port}", f"a signal of {_words(shape, kind)}",
-                f"{got} from {wall.port!r}", "The subsystem declares it so.", wall.node.line,
-            )  # fmt: skip
     return Inferred(blocks, signals, states, frozenset(scalars))
 
 
@@ -97,6 +98,17 @@ def in_dtype(block: Block, dtype: np.dtype[Any]) -> Block:
 def _block(node: Node) -> Block:
     assert isinstance(node.block, Block)
     return node.block
+
+
+def _check_wall(path: str, wall: Wall, got: Signal) -> None:
+    """Hold a signal against what the input of a subsystem declares."""
+    shape, dtype = getattr(wall.declared, "shape", None), getattr(wall.declared, "dtype", None)
+    if (shape is not None and shape != got.shape) or (dtype is not None and dtype != got.dtype):
+        outer, _, port = path.rpartition("/")
+        raise SignalError(
+            f"{outer}, input {port}", f"a signal of {_words(shape, dtype)}",
+            f"{got} from {wall.port!r}", "The subsystem declares it so.", wall.node.line,
+        )  # fmt: skip
 
 
 def _words(shape: tuple[int, ...] | None, dtype: np.dtype[Any] | None) -> str:

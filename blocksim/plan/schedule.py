@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import networkx as nx
-
 from blocksim import graph
 from blocksim.block import Block
 from blocksim.diagram import Diagram
@@ -15,6 +13,8 @@ def schedule(flat: Diagram) -> list[str]:
 
     Raises AlgebraicLoopError with a loop of direct feedthrough, block by block, if there is one.
     """
+    import networkx as nx  # takes as long to load as all the rest
+
     needs = nx.DiGraph()
     needs.add_nodes_from(flat.nodes)
     for path, node in flat.nodes.items():

@@ -6,6 +6,7 @@ arithmetic of a block runs as it would in a loop written by hand.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -32,9 +33,10 @@ class Recorder:
         lines, functions = len(self.lines), set(self.functions)
         try:
             value = method(*arguments)
-            values = value if isinstance(value, tuple) and outputs > 1 else (value,)
-            if len(values) == outputs and all(isinstance(v, Symbol) for v in values):
-                return [v.text for v in values]
+            values = list(value) if isinstance(value, tuple) and outputs > 1 else [value]
+            names = [v.text for v in values if isinstance(v, Symbol)]
+            if len(names) == len(values) == outputs:
+                return names
         except (Untraceable, TypeError, ValueError, AttributeError):
             pass
         del self.lines[lines:]
@@ -122,13 +124,13 @@ class Namespace:
 def _text(value: Any) -> str:
     if isinstance(value, Symbol):
         return value.text
-    if value is None or type(value) in (bool, int, str):
+    if value is None or type(value) in (bool, str):
         return repr(value)
-    if type(value) is float and abs(value) < float("inf"):
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
         return f"({value!r})" if value < 0 else repr(value)
-    if type(value) in (tuple, list):
-        inner = ", ".join(_text(v) for v in value)
-        return f"[{inner}]" if type(value) is list else f"({inner}{',' if len(value) == 1 else ''})"
+    if isinstance(value, (tuple, list)):
+        inner = "".join(f"{_text(v)}, " for v in value)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner})"
     if isinstance(value, slice):
         return f"slice({_text(value.start)}, {_text(value.stop)}, {_text(value.step)})"
     raise Untraceable
