@@ -1,0 +1,255 @@
+"""The command line: `blocksim run`, `draw`, `check` and `verify` on model scripts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from typer.core import TyperGroup
+
+import blocksim as bs
+from blocksim.block import Array
+from blocksim.errors import BlocksimError
+from blocksim.files import write_outputs
+from blocksim.plan.tree import leaves
+from blocksim.script import Case, Script
+
+LONG = 10_000
+"""A run of more steps than this shows its progress."""
+RUNS = 20
+"""How many runs of a batch `verify` takes."""
+
+
+class Guarded(TyperGroup):
+    """Commands whose errors are one paragraph on stderr and the exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        os.environ.setdefault("MPLBACKEND", "Agg")
+        try:
+            return super().invoke(ctx)
+        except BlocksimError as error:
+            message = _without_foreign_line(error)
+        except MemoryError as error:
+            message = f"{error}. Run fewer steps, or record fewer signals."
+        except OSError as error:
+            if error.filename is None:
+                raise
+            message = f"{error.filename}: expected a file to read or write, got: {error.strerror}."
+        typer.echo(f"Error: {message}", err=True)
+        raise typer.Exit(1)
+
+
+def _without_foreign_line(error: BlocksimError) -> str:
+    """The message, without the line if this is not one of the user's files but the caller of a command."""
+    if error.line and Path(error.line[0]).is_relative_to(Path(typer.__file__).parent):
+        return str(BlocksimError(error.where, error.expected, error.got, error.advice))
+    return str(error)
+
+
+app = typer.Typer(
+    cls=Guarded,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"blocksim {bs.__version__}")
+        raise typer.Exit
+
+
+def _settings(given: list[str] | None) -> list[str]:
+    for setting in given or []:
+        if "=" not in setting:
+            raise typer.BadParameter(f"expected name=value, got {setting!r}")
+    return given or []
+
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL.py", help="A script that defines model().")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-p", metavar="NAME=VALUE", callback=_settings, help="Set an option of the model; repeatable."
+    ),
+]
+Input = Annotated[
+    Path | None,
+    typer.Option("--input", metavar="FILE", help="The inputs' data: .csv, .npy or .npz."),
+]
+Steps = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="The number of steps; of longer inputs, the first.")
+]
+Dt = Annotated[float | None, typer.Option(metavar="S", help="The step in seconds.")]
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate, draw, check and verify block diagrams that are defined in Python."""
+
+
+@app.command(epilog="Example: [bold]blocksim run models/pid.py -p kp=5 --out results[/bold]")
+def run(
+    model: Model,
+    settings: Settings = None,
+    input: Input = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where files go, else here; saves the outputs too.")
+    ] = None,
+    engine: Annotated[str, typer.Option(metavar="ENGINE", help="numpy or bdsim.")] = "numpy",
+    steps: Steps = None,
+    dt: Dt = None,
+) -> None:
+    """Simulate a model; draw its diagram and its signals."""
+    case = Case.prepare(Script(model), settings or [], input, steps, dt)
+    result = case.simulate(engine=engine, record=case.script.get("RECORD"), progress=_is_long(case))
+    batched, outputs = case.batch is not None, {name: result[name] for name in case.plan.outputs}
+    runs = f", {case.batch} runs" if batched else ""
+    typer.echo(f"{case.script.name}: {case.steps} steps of {case.dt:g} s{runs}, engine {engine}")
+    for name, array in outputs.items():
+        last, of = (array[0, -1], "of the first run ") if batched else (array[-1], "")
+        text = np.array2string(last, threshold=8, formatter={"float_kind": "{:.5g}".format})
+        typer.echo(f"  {name} {array.shape}, last {of}{text}")
+
+    folder = out or Path()
+    folder.mkdir(parents=True, exist_ok=True)
+    start = str(folder / case.script.name)
+    bs.draw(case.diagram, f"{start}.png")
+    files = [f"{start}.png"]
+    if case.script.get("report"):
+        files += map(str, case.report(result, folder))
+    else:
+        result.plot(f"{start}_signals.png")
+        files.append(f"{start}_signals.png")
+    if input or out:
+        write_outputs(f"{start}.npz", result.time, outputs)
+        files.append(f"{start}.npz")
+    typer.echo(f"wrote {', '.join(files)}")
+
+
+@app.command(epilog="Example: [bold]blocksim draw models/lstm_layer.py -o lstm.svg --depth 1[/bold]")
+def draw(
+    model: Model,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The picture to write.")],
+    depth: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="How many levels of subsystems to open; else all.")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Draw a model's diagram."""
+    script = Script(model)
+    bs.draw(script.diagram(script.options(settings or [])), out, depth=depth)
+    typer.echo(f"wrote {out}")
+
+
+@app.command(epilog="Example: [bold]blocksim check models/lstm_layer.py -p hidden=8[/bold]")
+def check(model: Model, settings: Settings = None) -> None:
+    """Compile a model; print its wiring, loops, shapes, states and parameters."""
+    script = Script(model)
+    options = script.options(settings or [])
+    diagram = script.diagram(options)
+    plan = bs.compile(diagram)
+    counts, arrays = diagram.parameter_counts(), diagram.parameters()
+    initial = sum(
+        arrays[path]["initial"].size for path in plan.initial_state if "initial" in arrays.get(path, ())
+    )
+    typer.echo(str(diagram))
+    _list("loops", (" -> ".join([*loop, loop[0]]) for loop in diagram.loops()))
+    _list("inputs", (f"{name} {signal}" for name, signal in plan.inputs.items()))
+    _list("outputs", (f"{name} {plan.signals[name]}" for name in plan.outputs))
+    _list("states", (f"{path} {_forms(state)}" for path, state in plan.initial_state.items()))
+    total = f"parameters: {counts['']}, of which {initial} are initial states"
+    _list(total, (f"{name} {counts[name]}" for name in diagram.nodes if counts[name]))
+    _list("options", (f"-p {name}={options[name]}" for name in script.parameters))
+
+
+@app.command(epilog="Example: [bold]blocksim verify models/lstm_layer.py --tolerance 1e-13[/bold]")
+def verify(
+    model: Model,
+    settings: Settings = None,
+    tolerance: Annotated[
+        float, typer.Option(metavar="X", help="The largest difference that passes.")
+    ] = 1e-12,
+    input: Input = None,
+    steps: Steps = None,
+    dt: Dt = None,
+) -> None:
+    """Compare every signal with bdsim's, and the outputs with the script's own reference.
+
+    Differences are relative to the largest magnitude of the signal, where that is above 1.
+    """
+    from blocksim.interop.bdsim import mapping
+
+    whole = Case.prepare(Script(model), settings or [], input, steps, dt)
+    case = whole.first(RUNS)
+    numpy = case.simulate(record="**")
+    bdsim = case.simulate(record="**", engine="bdsim", progress=_is_long(case))
+    references = case.reference()
+
+    names = {slot: name for name, slot in reversed(case.plan.names.items())}
+    names |= {slot: name for name, slot in case.plan.outputs.items()}
+    table = Table("signal", "numpy - bdsim", "numpy - reference")
+    worst = 0.0
+    for slot, name in sorted(names.items()):
+        same = [array for path, array in references.items() if case.plan.names[path] == slot]
+        row = [max(_difference(numpy[name], b) for b in others) for others in ([bdsim[name]], same) if others]
+        table.add_row(escape(name), *(f"{'[red]' if d > tolerance else ''}{d:.1e}" for d in row))
+        worst = max(worst, *row)
+    Console().print(table)
+
+    if case is not whole:
+        typer.echo(f"compared the first {case.batch} of {whole.batch} runs")
+    kinds = Counter(kind.partition(":")[0] for kind in mapping(case.plan).values())
+    typer.echo(
+        f"in bdsim {kinds['native']} blocks are bdsim's own, {kinds['bridge']} are bridges "
+        f"(their arithmetic written a second time), {kinds['own code']} run the script's own code"
+    )
+    if not references:
+        typer.echo(f"{model} has no reference(): the outputs are compared with bdsim alone")
+    passed = worst <= tolerance
+    typer.echo(
+        f"{'equal' if passed else 'DIFFERENT'}: largest difference {worst:.1e}, tolerance {tolerance:g}"
+    )
+    if not passed:
+        raise typer.Exit(1)
+
+
+def _is_long(case: Case) -> bool:
+    """Whether to show a run's progress: never into a file or a pipe."""
+    return case.steps * (case.batch or 1) > LONG and sys.stdout.isatty()
+
+
+def _list(title: str, lines: Iterable[str]) -> None:
+    rows = [f"  {line}" for line in lines]
+    typer.echo("\n".join([title, *rows] if rows else [f"{title}: none"]))
+
+
+def _forms(state: Any) -> str:
+    return ", ".join(f"{leaf.shape} {leaf.dtype}" for leaf in map(np.asarray, leaves(state)))
+
+
+def _difference(a: Array, b: Array) -> float:
+    """The largest difference, relative to the largest magnitude where that is above 1; NaN counts as inf."""
+    a, b = a.astype(float), b.astype(float)
+    largest = float(abs(a - b).max(initial=0.0) / max(1.0, abs(a).max(initial=0.0)))
+    return np.inf if np.isnan(largest) else largest
+
+
+def main() -> None:
+    """The command `blocksim`."""
+    app()

@@ -1,0 +1,58 @@
+"""The README's Python runs as it stands, in order, and does what its text says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_diagrams import random_lstm
+
+import blocksim as bs
+
+README = Path(bs.__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def test_the_first_diagram(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, object] = {}
+    exec(BLOCKS[0], scope)
+    result = scope["result"]
+    assert isinstance(result, bs.Result)
+    k = np.arange(40)
+    lag = np.where(k > 5, 1 - 0.8 ** (k - 5.0), 0.0)
+    np.testing.assert_allclose(result["y"], lag, atol=1e-12)
+    assert (tmp_path / "lag.png").exists()
+    assert (tmp_path / "lag_signals.png").exists()
+    assert re.search(r"memory +UnitDelay\(initial=0\) +u <- total", capsys.readouterr().out)
+    assert len(BLOCKS[0].splitlines()) <= 20
+
+
+def test_a_block_and_an_lstm():
+    rng = np.random.default_rng(0)
+    scope: dict[str, object] = {"bs": bs, "x": rng.normal(size=(6, 2)), "x2": rng.normal(size=(3, 2))}
+    scope |= random_lstm(rng, 2, 3)
+    exec(BLOCKS[1], scope)
+    leak = scope["Leak"]
+    assert isinstance(leak, type)
+    assert leak(0.0).input_ports() == ("u",)
+    assert not leak(0.0).feedthrough("u")
+    exec(BLOCKS[2], scope)
+    run = scope["run"]
+    assert isinstance(run, bs.Result)
+    np.testing.assert_allclose(run["h"], scope["h"], atol=1e-12)
+
+
+def test_the_set_up_is_two_lines():
+    lines = [line for line in README.read_text().splitlines() if line.startswith("python3 -m venv")]
+    assert len(lines) == 2
+    assert lines[0].endswith("pip install -e . && blocksim run models/lstm_digits.py")
+    assert lines[1].endswith('pip install -e ".[test]" && pytest')
+
+
+@pytest.mark.parametrize("path", ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "models"])
+def test_links_lead_somewhere(path):
+    assert f"({path})" in README.read_text()
+    assert (README.parent / path).exists()
