@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from blocksim import errors, library, nn
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.diagram import Diagram
+from blocksim.draw import draw
 from blocksim.errors import BlocksimError
 from blocksim.files import load_weights
 from blocksim.plan import Plan, compile
 from blocksim.result import Result
 from blocksim.simulate import Simulator, simulate
-
-if TYPE_CHECKING:
-    from blocksim.draw import draw as draw
 
 __version__ = "0.1.0"
 __all__ = [
@@ -37,10 +32,3 @@ __all__ = [
     "param",
     "simulate",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """`bs.draw` is imported at its first use: it loads matplotlib."""
-    if name == "draw":
-        return import_module("blocksim.draw").draw
-    raise AttributeError(f"module 'blocksim' has no attribute {name!r}")

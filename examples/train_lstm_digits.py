@@ -8,6 +8,7 @@ the weights, and the test split with what PyTorch makes of it. The seeds are fix
 same machine writes the same bytes.
 """
 
+# pyright: reportMissingImports=false
 from pathlib import Path
 
 import torch

@@ -1,16 +1,11 @@
-"""Pictures of diagrams and signals."""
+"""Pictures of diagrams and signals. matplotlib is imported where a picture is made."""
 
 from __future__ import annotations
 
-import sys
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 
 from blocksim.diagram import Diagram
-from blocksim.draw.layout import layout
-from blocksim.draw.render import render
-from blocksim.draw.save import check_path, save
 from blocksim.errors import DiagramError, describe, user_line
 
 __all__ = ["draw"]
@@ -29,6 +24,10 @@ def draw(diagram: Diagram, path: str | PathLike[str], depth: int | None = None) 
     ...     bs.draw(cell, f"{folder}/cell.png", depth=0).name
     'cell.png'
     """
+    from blocksim.draw.layout import layout
+    from blocksim.draw.render import render
+    from blocksim.draw.save import check_path, save
+
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
         raise DiagramError(
             "draw, depth", "an integer >= 0, or None for all levels", describe(depth), "", user_line()
@@ -36,13 +35,3 @@ def draw(diagram: Diagram, path: str | PathLike[str], depth: int | None = None) 
     file = check_path(path)
     save(render(layout(diagram, depth)), file)
     return file
-
-
-class _Callable(ModuleType):
-    """Importing this package makes `blocksim.draw` the module: calling it draws, like the function."""
-
-    def __call__(self, diagram: Diagram, path: str | PathLike[str], depth: int | None = None) -> Path:
-        return draw(diagram, path, depth)
-
-
-sys.modules[__name__].__class__ = _Callable

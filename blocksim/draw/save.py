@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from blocksim.errors import FileError, user_line
 
-DPI, PIXELS = 150, 16_000
+DPI, PIXELS = 150, 10_000
 """Dots an inch; fewer where a side would have more pixels than this."""
 NO_DATE = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
