@@ -44,14 +44,16 @@ def plot_signals(
         axis.set_title(name, loc="left", fontsize=10, parse_math=False)
         if not rows.size:
             continue
+        edges = np.append(t, t[-1] + (t[-1] - t[-2] if len(t) > 1 else 1.0))  # each row holds for a step
         if rows.shape[1] > LINES:
-            edges = np.append(t, t[-1] + (t[-1] - t[-2] if len(t) > 1 else 1.0))
             mesh = axis.pcolormesh(edges, np.arange(rows.shape[1] + 1) - 0.5, rows.T, rasterized=True)
             axis.set_ylabel("component")
             figure.colorbar(mesh, ax=axis, pad=0.01)
         else:
             for j, colour in zip(range(rows.shape[1]), COLOURS, strict=False):
-                axis.step(t, rows[:, j], where="post", color=colour, label=f"{j}", linewidth=1.4)
+                held = np.append(rows[:, j], rows[-1, j])
+                axis.step(edges, held, where="post", color=colour, label=f"{j}", linewidth=1.4)
+            axis.margins(x=0)
             axis.grid(alpha=0.3)
             if rows.shape[1] > 1:
                 axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
