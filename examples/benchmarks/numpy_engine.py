@@ -78,13 +78,17 @@ def chain(blocks: int) -> bs.Diagram:
     return d
 
 
-def building() -> None:
+def building(rounds: int = 5) -> None:
     """Time to build and to compile a chain, which must grow in proportion to its length."""
+    sizes = (2_500, 5_000, 10_000, 20_000, 40_000)
+    times = [[seconds(lambda n=n: bs.compile(chain(n))) for n in sizes] for _ in range(rounds)]
+    medians = [statistics.median(column) for column in zip(*times, strict=True)]
     print("a chain of blocks: build and compile")
-    for blocks in (1_000, 10_000, 20_000, 40_000):
-        took = statistics.median(seconds(lambda n=blocks: bs.compile(chain(n))) for _ in range(3))
-        print(f"  {blocks:6d} blocks {took:6.2f} s, {took / blocks * 1e6:4.0f} us a block", end="")
-        print(" (goal 3 s)" if blocks == 10_000 else "")
+    for blocks, took in zip(sizes, medians, strict=True):
+        goal = " (goal 3 s)" if blocks == 10_000 else ""
+        print(f"  {blocks:6d} blocks {took:6.2f} s, {took / blocks * 1e6:4.0f} us a block{goal}")
+    slope = np.polyfit(np.log(sizes), np.log(medians), 1)[0]
+    print(f"  time grows as the length to the power {slope:.2f} (goal 1)")
 
 
 def memory() -> None:
