@@ -48,8 +48,8 @@ class AlgebraicLoopError(DiagramError):
         super().__init__(
             loop[0],
             "every loop to pass through a block with a state",
-            f"an algebraic loop, in which each output needs the next at the same instant:\n{chain}\n",
-            "Put a UnitDelay on one of these wires.",
+            "an algebraic loop, in which each output needs the next at the same instant",
+            f"Put a UnitDelay on one of these wires:\n{chain}",
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blocksim.block import Block
+from blocksim.errors import AlgebraicLoopError
 from blocksim.node import Inport, Node, Port
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class _Scope:
 def flatten(diagram: Diagram, flat: Diagram) -> None:
     """Fill `flat` with the leaf blocks of `diagram`, wired through the walls of its subsystems.
 
-    A port whose wire is missing, here or at a wall on the way, stays without one.
+    A port whose wire is missing, here or at a wall on the way, stays without one. Raises
+    AlgebraicLoopError for a loop of nothing but wires through the walls of subsystems.
     """
     for name, node in diagram.inputs.items():
         flat.inputs[name] = Node(flat, name, node.block, node.line)
@@ -58,10 +60,16 @@ def flatten(diagram: Diagram, flat: Diagram) -> None:
                 scopes.append(child)
 
     def resolve(port: Port | None, scope: _Scope) -> Port | None:
+        passed: dict[tuple[_Scope, Port], None] = {}
         while port is not None:
             name, block = port.node.name, port.node.block
             if isinstance(block, Block):
                 return Port(flat.nodes[scope.at(name)], port.name)
+            if (scope, port) in passed:
+                loop = list(passed)[list(passed).index((scope, port)) :]
+                walls = [(s, p.node) for s, p in loop[::-1] if not isinstance(p.node.block, Inport)]
+                raise AlgebraicLoopError([s.at(n.name) for s, n in walls], [n.line for _, n in walls])
+            passed[scope, port] = None
             if not isinstance(block, Inport):
                 scope, port = scope.children[name], block.outputs.get(port.name)
             elif scope.parent is None or scope.node is None:

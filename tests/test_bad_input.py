@@ -172,13 +172,22 @@ def diagram_inside_itself():
 
 
 @case(
-    "expected every loop to pass through a block with a state",
-    r"-> a", LINE, r"-> b", LINE, r"-> a", "Put a UnitDelay on one of these wires",
+    "expected every loop to pass through a block with a state", "got an algebraic loop",
+    "Put a UnitDelay on one of these wires", r"-> a", LINE, r"-> b", LINE, r"-> a",
 )  # fmt: skip
 def algebraic_loop():
     d = bs.Diagram()
     a = d.add("a", Gain(0.5))
     d.connect(d.add("b", Tanh(), a), a)
+    bs.compile(d)
+
+
+@case("got an algebraic loop", r"-> one", LINE, r"-> two", LINE, r"-> one")
+def loop_of_wires_through_walls():
+    inner, d = bs.Diagram("inner"), bs.Diagram()
+    inner.output("out", inner.input("in"))
+    one = d.add("one", inner)
+    d.connect(d.add("two", inner, one), one)
     bs.compile(d)
 
 

@@ -11,6 +11,7 @@ from blocksim.draw.place import place
 from blocksim.draw.rank import Net, Vertex, rank
 from blocksim.draw.scene import Box, Label, Scene
 from blocksim.draw.symbols import shorten, signs, symbol, terminal
+from blocksim.errors import AlgebraicLoopError
 from blocksim.node import Node
 
 TRIES = 40_000
@@ -26,7 +27,10 @@ What a block with a state gives is coloured wherever it goes: its target is None
 
 def layout(diagram: Diagram, depth: int | None = None) -> Scene:
     """The picture of a diagram with its subsystems expanded to a depth, or all of them."""
-    flat = diagram.flatten()
+    try:
+        flat = diagram.flatten()
+    except AlgebraicLoopError:  # of wires alone, with no block to start a colour from
+        flat = Diagram()
     scene = _Level(diagram, flat, _loops(flat), "", depth).scene()
     left, top, right, bottom = _bounds(scene, [])
     scene.move(BORDER - left, BORDER - top)

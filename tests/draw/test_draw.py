@@ -74,6 +74,14 @@ def test_other_endings_are_refused(name, tmp_path):
         bs.draw(lstm(), tmp_path / name)
 
 
+def test_a_loop_of_wires_alone_is_drawn(tmp_path):
+    inner, d = bs.Diagram("inner"), bs.Diagram()
+    inner.output("out", inner.input("in"))
+    one = d.add("one", inner)
+    d.connect(d.add("two", inner, one), one)
+    assert bs.draw(d, tmp_path / "x.png").stat().st_size > 1000
+
+
 def test_a_path_that_cannot_be_written_is_refused(tmp_path):
     with pytest.raises(FileError, match="can be written"):
         bs.draw(lstm(), tmp_path / "nowhere" / "x.png")
