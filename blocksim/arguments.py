@@ -24,12 +24,14 @@ def as_step_size(dt: float) -> float:
     raise InputError("dt", "a positive number of seconds", describe(dt), line=user_line())
 
 
+def check_mapping(what: str, value: object) -> None:
+    """Raise InputError unless the value is a dictionary."""
+    if not isinstance(value, Mapping):
+        raise InputError(what, "a dictionary by name", describe(value), "Write {'name': value}.", user_line())
+
+
 def check_names(plan: Plan, inputs: Mapping[str, Any]) -> None:
-    if not isinstance(inputs, Mapping):
-        raise InputError(
-            "inputs", "a dictionary of arrays by input name", describe(inputs),
-            f"Write {{{', '.join(f'{n!r}: ...' for n in plan.inputs)}}}.", user_line(),
-        )  # fmt: skip
+    check_mapping("inputs", inputs)
     for name in inputs:
         if name not in plan.inputs:
             raise InputError(
@@ -57,7 +59,7 @@ def as_signal(name: str, value: ArrayLike, signal: Signal, lead: tuple[str, ...]
     if array.dtype.kind not in kinds:
         raise InputError(
             f"input {name!r}", f"an array {form} of dtype {signal.dtype}", describe(value),
-            "Convert it; the diagram declares the dtype.", user_line(),
+            "Give numbers that this dtype holds, all rows of one length.", user_line(),
         )  # fmt: skip
     tail = array.shape[array.ndim - len(signal.shape) :] if array.ndim >= len(signal.shape) else None
     if tail != signal.shape or array.ndim != len(lead) + len(signal.shape):
@@ -65,7 +67,8 @@ def as_signal(name: str, value: ArrayLike, signal: Signal, lead: tuple[str, ...]
             f"input {name!r}", f"an array {form}", describe(value),
             "Time is the first axis, after that of a batch." if lead else "", user_line(),
         )  # fmt: skip
-    array = array.astype(signal.dtype)
+    with np.errstate(over="ignore"):
+        array = array.astype(signal.dtype)
     if not np.isfinite(array).all():
         first = np.argwhere(~np.isfinite(array))[0].tolist()
         raise InputError(
@@ -107,7 +110,7 @@ def read_inputs(
             "steps", "the number of steps, since the diagram has no inputs", "nothing",
             "Pass steps=100, say.", user_line(),
         )  # fmt: skip
-    if not isinstance(steps, (int, np.integer)) or steps < 1:
+    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
         raise InputError("steps", "an integer of at least 1", describe(steps), line=user_line())
     batch = int(next(iter(sizes.values()))[0]) if len(lead) == 2 else None
     if batch == 0:
@@ -125,8 +128,15 @@ def _maybe(value: ArrayLike) -> Any:
 def match_names(plan: Plan, record: str | Iterable[str] | None) -> list[str]:
     """The recorded names: the outputs, then what the patterns match. A pattern must match something."""
     names = dict.fromkeys(plan.outputs)
-    for pattern in [record] if isinstance(record, str) else record or []:
-        expression = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    patterns = [] if record is None else [record]
+    if isinstance(record, Iterable) and not isinstance(record, str):
+        patterns = list(record)
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise InputError("record", "paths or patterns, as text", describe(record), line=user_line())
+    for pattern in patterns:
+        expression = (
+            re.escape(str(pattern)).replace(r"\*\*", ".*").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        )
         matched = [name for name in plan.names if re.fullmatch(expression, name)]
         if not matched:
             raise DiagramError(
@@ -139,6 +149,7 @@ def match_names(plan: Plan, record: str | Iterable[str] | None) -> list[str]:
 
 def read_states(plan: Plan, given: Mapping[str, Any], batch: int | None) -> tuple[list[Any], int]:
     """The states to start from, in the plan's order, with a batch axis if there is one; and the step."""
+    check_mapping("initial_state", given)
     for path in given:
         if path not in plan.initial_state and path != STEP:
             raise DiagramError(
@@ -169,4 +180,9 @@ def read_states(plan: Plan, given: Mapping[str, Any], batch: int | None) -> tupl
             raise InputError(where, "the form of the block's init()", str(error), line=line) from error
 
     states = [state(path, initial) for path, initial in plan.initial_state.items()]
-    return states, int(given.get(STEP, 0))
+    step = given.get(STEP, 0)
+    if np.ndim(step) or not float(step).is_integer() or step < 0:
+        raise InputError(
+            f"initial_state[{STEP!r}]", "the number of a step, 0 or more", describe(step), line=user_line()
+        )
+    return states, int(step)

@@ -50,17 +50,22 @@ class Diagram:
         Floats take the run's float type; give a dtype for integers or booleans.
         """
         self._check_name(name)
-        if isinstance(shape, int):
-            shape = (shape,)
-        if shape is not None and not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
+        sizes = (shape,) if isinstance(shape, (int, np.integer)) else shape
+        if sizes is not None and not (
+            isinstance(sizes, (tuple, list))
+            and all(isinstance(n, (int, np.integer)) and n >= 0 for n in sizes)
+        ):
             raise DiagramError(f"input {name}", "a shape of integers >= 0", describe(shape), line=user_line())
-        kind = np.dtype(float if dtype is None else dtype)
+        try:
+            kind = np.dtype(float if dtype is None else dtype)
+        except TypeError:
+            kind = np.dtype(object)
         if kind.kind not in "biuf":
             raise DiagramError(
-                f"input {name}", "a dtype of floats, integers or booleans", str(kind), line=user_line()
+                f"input {name}", "a dtype of floats, integers or booleans", describe(dtype), line=user_line()
             )
         inport = Inport(
-            None if shape is None else tuple(int(n) for n in shape), None if kind.kind == "f" else kind
+            None if sizes is None else tuple(int(n) for n in sizes), None if kind.kind == "f" else kind
         )
         node = self.inputs[name] = Node(self, name, inport, user_line())
         return node
@@ -195,7 +200,7 @@ class Diagram:
 
     def __getitem__(self, path: str) -> Node:
         """The node at a path, `i/W`. Raises DiagramError with the nearest path for an unknown one."""
-        diagram, rest = self, path
+        diagram, rest = self, str(path)
         if path in self.nodes:
             return self.nodes[path]
         while True:

@@ -115,11 +115,11 @@ def format_line(line: Line) -> str:
     return f"{name}:{number}"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """`Did you mean 'h'?`, else what there is to choose from."""
     names = list(known)
     folded = {n.casefold(): n for n in names}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {folded[close[0]]!r}?"
     if not names:

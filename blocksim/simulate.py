@@ -68,11 +68,11 @@ def simulate(
     dt = as_step_size(dt)
     if keep not in ("all", "last"):
         raise InputError("keep", "'all' or 'last'", repr(keep), line=user_line())
-    arrays, steps, batch = read_inputs(plan, inputs or {}, steps)
+    arrays, steps, batch = read_inputs(plan, {} if inputs is None else inputs, steps)
     names = match_names(plan, record)
     slots = list(dict.fromkeys(plan.names[name] for name in names))
-    states, first = read_states(plan, initial_state or {}, batch)
-    values = plan.replace(params or {})
+    states, first = read_states(plan, {} if initial_state is None else initial_state, batch)
+    values = plan.replace({} if params is None else params)
 
     with _ticking(progress, steps * (batch or 1)) as tick:
 
@@ -131,7 +131,7 @@ class Simulator:
         self.dt = as_step_size(dt)
         self._watch = Watch(self._plan, check_finite)
         with self._watch.errors():
-            values = self._plan.replace(params or {})
+            values = self._plan.replace({} if params is None else params)
             self._step = self._plan.bind(np, self.dt, values, self._watch.guard)
         self._initial = initial_state or {}
         self.reset()

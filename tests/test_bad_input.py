@@ -364,7 +364,7 @@ def input_of_the_wrong_shape():
     bs.simulate(gain(), {"u": np.ones((5, 2))})
 
 
-@case("input 'u'", LINE, r"an array (T, 3) of dtype float64", "list ['a', 'b']", "Convert it")
+@case("input 'u'", LINE, r"an array (T, 3) of dtype float64", "list ['a', 'b']", "Give numbers")
 def input_of_the_wrong_dtype():
     bs.simulate(gain(), {"u": ["a", "b"]})
 
@@ -551,3 +551,54 @@ def test_a_block_that_returns_something_else_later(value):
     d.add("fickle", Fickle(), d.input("u"))
     with pytest.raises(BlocksimError, match=r"fickle .* its output to keep the shape"):
         bs.simulate(d, {"u": [1.0, 3.0]})
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"initial_state": [1]}, r"initial_state .*: expected a dictionary by name, got list \[1\]"),
+        ({"initial_state": {3: 1}}, r"initial_state\[3\] .*: expected the path of a block with a state"),
+        ({"initial_state": {"@step": -3.5}}, r"'@step'\] .*: expected the number of a step, 0 or more"),
+        ({"initial_state": {"z": "a"}}, r"initial_state\['z'\] .*: expected float64 of shape \(\)"),
+        ({"initial_state": {"z": np.nan}}, r"initial_state\['z'\] .*: expected finite numbers"),
+        ({"params": [1]}, r"params: expected a dictionary by name, got list \[1\]"),
+        ({"params": {"z": 3}}, r"params\['z'\]: expected a dictionary by name, got int 3"),
+        (
+            {"params": {"z": {"initial": 1e300}}, "dtype": "float32"},
+            r"z, parameter initial .*: expected finite numbers, got inf",
+        ),
+        ({"record": 3}, r"record .*: expected paths or patterns, as text, got int 3"),
+        ({"record": ["z", 3]}, r"record .*: expected paths or patterns, as text"),
+        ({"steps": True}, r"steps .*: expected an integer of at least 1, got bool True"),
+        ({"engine": None}, r"engine .*: expected the name of an engine, got None"),
+        ({"inputs": [1.0]}, r"inputs .*: expected a dictionary by name, got list"),
+        ({"keep": "first"}, r"keep .*: expected 'all' or 'last', got 'first'"),
+        ({"dt": "fast"}, r"dt .*: expected a positive number of seconds, got str 'fast'"),
+    ],
+)
+def test_arguments_of_the_wrong_kind(keywords, message):
+    with pytest.raises(BlocksimError, match=message):
+        bs.simulate(counter(), **({"steps": 2} | keywords))
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"shape": -1}, r"input u .*: expected a shape of integers >= 0, got int -1"),
+        ({"shape": 2.5}, r"input u .*: expected a shape of integers >= 0, got float 2.5"),
+        ({"shape": "ab"}, r"input u .*: expected a shape of integers >= 0, got str 'ab'"),
+        ({"dtype": "foo"}, r"input u .*: expected a dtype of floats, integers or booleans, got str 'foo'"),
+        ({"dtype": complex}, r"input u .*: expected a dtype of floats, integers or booleans"),
+    ],
+)
+def test_inputs_of_the_wrong_kind(keywords, message):
+    with pytest.raises(BlocksimError, match=message):
+        bs.Diagram().input("u", **keywords)
+
+
+def test_a_parameter_that_float32_cannot_hold():
+    d = bs.Diagram()
+    d.output("y", d.add("g", Gain(1e300), d.input("u")))
+    assert bs.simulate(d, {"u": [1.0]})["y"] == 1e300
+    with pytest.raises(BlocksimError, match=r"g, parameter K .*: expected finite numbers, got inf"):
+        bs.simulate(d, {"u": [1.0]}, dtype="float32")

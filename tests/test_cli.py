@@ -282,7 +282,7 @@ SCRIPTS = {
     ),
     "inputs that are no dictionary": (
         LEAK.replace('return {"u"', 'return {"u", "v"} or {"u"'),
-        ["inputs: expected a dictionary of arrays", "set"],
+        ["inputs: expected a dictionary", "set"],
     ),
     "inputs of a wrong shape": (
         LEAK.replace("(steps, size)", "(steps, size + 1)"),

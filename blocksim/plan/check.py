@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,12 @@ def check_replacements(
     Raises DiagramError or ParameterError, with the nearest path or field.
     """
     out: dict[str, dict[str, Any]] = {}
+    for where, value in {"params": params, **(params if isinstance(params, Mapping) else {})}.items():
+        if not isinstance(value, Mapping):
+            raise ParameterError(
+                "params" if where == "params" else f"params[{where!r}]", "a dictionary by name",
+                describe(value), "Write {path: {field: array}}.",
+            )  # fmt: skip
     for path, fields in params.items():
         node = flat.nodes.get(path)
         known = node.block.parameters() if node and isinstance(node.block, Block) else {}
@@ -81,7 +88,8 @@ def check_replacements(
                     where, f"real numbers of shape {old.shape}", describe(array),
                     "The diagram fixes the shape of each parameter.", node.line,
                 )  # fmt: skip
+            with np.errstate(over="ignore"):
+                array = array.astype(dtype if old.dtype.kind == "f" else old.dtype)
             check_finite(path, field, array, node)
-            array = array.astype(dtype if old.dtype.kind == "f" else old.dtype)
             out.setdefault(path, {})[field] = array
     return out

@@ -13,6 +13,7 @@ from blocksim.diagram import Diagram
 from blocksim.errors import BlockError, BlocksimError, Mismatch, SignalError, describe
 from blocksim.graph import Wall
 from blocksim.node import Node, Port
+from blocksim.plan.check import check_finite
 from blocksim.plan.tree import leaves, tree_map
 
 
@@ -35,7 +36,7 @@ def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
 
     Raises SignalError where a shape or dtype does not fit, BlockError where a block's code raises.
     """
-    blocks = {path: in_dtype(_block(flat.nodes[path]), dtype) for path in order}
+    blocks = {path: _in_dtype(flat.nodes[path], dtype) for path in order}
     walls: dict[Port, list[str]] = {}
     for path, wall in flat.walls.items():
         walls.setdefault(wall.port, []).append(path)
@@ -85,13 +86,17 @@ def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
     return Inferred(blocks, signals, states, frozenset(scalars))
 
 
-def in_dtype(block: Block, dtype: np.dtype[Any]) -> Block:
-    """The block with its floating parameters in the run's float type."""
-    cast = {
-        name: array.astype(dtype)
-        for name, array in block.parameters().items()
-        if array.dtype.kind == "f" and array.dtype != dtype
-    }
+def _in_dtype(node: Node, dtype: np.dtype[Any]) -> Block:
+    """A node's block with its floating parameters in the run's float type, in which they are finite."""
+    block = _block(node)
+    with np.errstate(over="ignore"):
+        cast = {
+            name: array.astype(dtype)
+            for name, array in block.parameters().items()
+            if array.dtype.kind == "f" and array.dtype != dtype
+        }
+    for name, array in cast.items():
+        check_finite(node.name, name, array, node)
     return block.with_parameters(cast) if cast else block
 
 
