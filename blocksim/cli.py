@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 import blocksim as bs
 from blocksim.block import Array
+from blocksim.draw import picture, write
 from blocksim.errors import BlocksimError
 from blocksim.files import write_outputs
 from blocksim.plan.tree import leaves
@@ -142,19 +143,50 @@ def run(
     typer.echo(f"wrote {', '.join(files)}")
 
 
-@app.command(epilog="Example: [bold]blocksim draw models/lstm_layer.py -o lstm.svg --depth 1[/bold]")
+@app.command(
+    epilog="Example: [bold]blocksim draw models/lstm_stacked.py -o stack.svg --depth second=1 --report[/bold]"
+)
 def draw(
     model: Model,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The picture to write.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The picture: .png, .svg or .pdf.")
+    ],
     depth: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="How many levels of subsystems to open; else all.")
+        list[str] | None,
+        typer.Option(
+            metavar="N or PATH=N",
+            help="How many levels of subsystems to open, in all or below a path; repeatable; else all.",
+        ),
     ] = None,
+    theme: Annotated[str, typer.Option(metavar="THEME", help="light or dark.")] = "light",
+    report: Annotated[
+        bool, typer.Option("--report", help="Print the faults and measures of the picture; fail on a fault.")
+    ] = False,
     settings: Settings = None,
 ) -> None:
     """Draw a model's diagram."""
     script = Script(model)
-    bs.draw(script.diagram(script.options(settings or [])), out, depth=depth)
-    typer.echo(f"wrote {out}")
+    scene = picture(script.diagram(script.options(settings or [])), _levels(depth or []))
+    write(scene, out, theme)
+    typer.echo(f"wrote {out}" + (", a large diagram, laid out with less search" if scene.quick else ""))
+    if report:
+        from blocksim.draw.quality import report as measure
+
+        found = measure(scene)
+        typer.echo(str(found))
+        if not found.clean:
+            raise typer.Exit(1)
+
+
+def _levels(given: list[str]) -> dict[str, int]:
+    """Depths by path: `2` is for the whole, `lstm/i=0` below a path."""
+    levels = {}
+    for text in given:
+        path, _, number = text.rpartition("=")
+        if not number.isdecimal():
+            raise typer.BadParameter(f"--depth: expected N or PATH=N with a whole number N, got {text!r}")
+        levels[path] = int(number)
+    return levels
 
 
 @app.command(epilog="Example: [bold]blocksim check models/lstm_layer.py -p hidden=8[/bold]")

@@ -430,3 +430,16 @@ def test_the_program_draws_without_a_screen(folder):
     ran = program("run", "leak.py", **environment)
     assert ran.returncode == 0, ran.stderr
     assert Path("leak_signals.png").exists()
+
+
+def test_draw_opens_by_path_reports_and_has_themes(tmp_path):
+    model, file = str(Path(__file__).parents[1] / "models" / "lstm_stacked.py"), tmp_path / "stack.svg"
+    shown = succeed(
+        "draw", model, "-o", str(file), "--depth", "1", "--depth", "second=0", "--theme", "dark", "--report"
+    )  # fmt: skip
+    assert file.stat().st_size > 10_000
+    assert "wire through a block        0" in shown
+    assert "crossings, bends" in shown
+    assert "'x'" in fail("draw", model, "-o", str(file), "--depth=x=1")
+    assert "'dark'" in fail("draw", model, "-o", str(file), "--theme=drak")
+    assert "whole number" in fail("draw", model, "-o", str(file), "--depth=all", code=2)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise, permutations, product
+from itertools import combinations, permutations
 from typing import Literal
 
 from blocksim.draw.rank import Net, Vertex
 from blocksim.draw.scene import Point, PortKey
 
 Side = Literal["left", "right"]
-EXCHANGES = 200_000
+Ending = tuple[Net, float, PortKey | None]
+"""A net, its height relative to its item, and the port of the item's block."""
+EXCHANGES = 8_000_000
 """How many places a group is tried at falls with the size of the picture by this."""
 
 
@@ -28,11 +30,12 @@ class Item:
     up: float = 1.0
     down: float = 1.0
     width: float = 0.0
-    left: list[tuple[Net, float]] = field(default_factory=list)
-    right: list[tuple[Net, float]] = field(default_factory=list)
+    left: list[Ending] = field(default_factory=list)
+    right: list[Ending] = field(default_factory=list)
     ports: dict[PortKey, Point] = field(default_factory=dict)
     into: Item | None = None
-    y: float = 0.0
+    unusual: bool = False
+    """Whether a sum takes its inputs at other sides than in the first of its arrangements."""
 
 
 @dataclass(eq=False)
@@ -44,23 +47,28 @@ class Group:
     choice: int = 0
     rank: int = 0
 
+    def __post_init__(self) -> None:
+        self._left = [[net for item in items for net, *_ in item.left] for items in self.choices]
+        self._right = [[net for item in items for net, *_ in item.right] for items in self.choices]
+
     @property
     def items(self) -> list[Item]:
         return self.choices[self.choice]
 
     def nets(self, side: Side) -> list[Net]:
-        return [net for item in self.items for net, _ in (item.left if side == "left" else item.right)]
+        return self._left[self.choice] if side == "left" else self._right[self.choice]
 
 
 def make_groups(vertices: dict[str, Vertex]) -> list[list[Group]]:
     """The groups of each layer, with one passage for each net through each layer that it spans."""
-    layers = 1 + max([1, *(v.layer + (v.port is None) for v in vertices.values())])
+    layers = 1 + max([0, *(v.layer for v in vertices.values())])
     nets = {net: None for v in vertices.values() for net in v.outputs.values() if net.targets}
     from_right: dict[tuple[str, str], bool] = {}
     channels: dict[Net, list[int]] = {}
     for net in nets:
         source = vertices[net.source[0]]
-        begin = source.layer + (not source.flipped)
+        net.backward = source.flipped
+        net.begin = begin = source.layer + (not source.flipped)
         channels[net] = [begin]
         for key, port in net.targets:
             target = vertices[key]
@@ -84,7 +92,7 @@ def make_groups(vertices: dict[str, Vertex]) -> list[list[Group]]:
             bends[port] = late, merged
         groups[vertex.layer].append(Group(vertex.layer, _arrangements(vertex, bends)))
     for net, layer in passing:
-        item = Item(net=net, left=[(net, 0.0)], right=[(net, 0.0)])
+        item = Item(net=net, left=[(net, 0.0, None)], right=[(net, 0.0, None)])
         groups[layer].append(Group(layer, [[item]]))
     return groups
 
@@ -94,17 +102,20 @@ def _arrangements(vertex: Vertex, bends: dict[str, tuple[bool, bool]]) -> list[l
     box, ports = vertex.box, list(vertex.inputs)
     if box is None:
         item = Item(vertex, up=8, down=8)
-        item.left = [(net, 0.0) for net in vertex.inputs.values() if net]
-        item.right = [(net, 0.0) for net in vertex.outputs.values() if net.targets]
+        item.left = [(net, 0.0, None) for net in vertex.inputs.values() if net]
+        item.right = [(net, 0.0, None) for net in vertex.outputs.values() if net.targets]
         return [[item]]
     if vertex.freedom == "sides":
         late = [port for port in ports if bends[port][0]]
-        return [
+        found = [
             _sum(vertex, dict(zip(ports, places, strict=True)), bends)
             for places in permutations("LBT", len(ports))
             if ("L" in places or len(late) == len(ports))
             and not any(places[ports.index(port)] == "L" for port in late)
         ]
+        for items in found[1 + (len(ports) == 2) :]:  # two inputs: the second from above or from below
+            next(item for item in items if item.vertex).unusual = True
+        return found
     heights = [box.ports["in", port][1] for port in ports]
     free = vertex.freedom == "order" and len(ports) <= 4
     orders = permutations(heights) if free else [heights]
@@ -125,7 +136,7 @@ def _plain(vertex: Vertex, heights: dict[str, float]) -> Item:
     for (kind, port), (dx, dy) in sorted(item.ports.items(), key=lambda end: end[1][1]):
         net = vertex.inputs.get(port) if kind == "in" else vertex.outputs.get(port)
         if net is not None and net.targets:
-            (item.left if dx < 0 else item.right).append((net, dy))
+            (item.left if dx < 0 else item.right).append((net, dy, (kind, port)))
     return item
 
 
@@ -139,57 +150,88 @@ def _sum(vertex: Vertex, places: dict[str, str], bends: dict[str, tuple[bool, bo
         assert net is not None
         item.ports["in", port] = {"L": (-r, 0.0), "T": (0.0, -r), "B": (0.0, r)}[place]
         if place == "L":
-            item.left = [(net, 0.0)]
+            item.left = [(net, 0.0, ("in", port))]
         else:
             bend = Item(net=net, into=item)
-            bend.left = [(net, 0.0)] if merged or not late else []
-            bend.right = [(net, 0.0)] if late else []
+            bend.left = [(net, 0.0, None)] if merged or not late else []
+            bend.right = [(net, 0.0, None)] if late else []
             items.insert(0 if place == "T" else len(items), bend)
     return items
 
 
 # -- crossings ---------------------------------------------------------------------------------
 
-Ends = dict[Net, list[tuple[Group, int, int]]]
-"""Where each net ends in a channel: group, place in the group, and side (-1: at the right of a layer)."""
+Ends = dict[Net, tuple[list[tuple[Group, int]], list[tuple[Group, int]]]]
+"""Where each net ends at the left of a channel and at its right: a group and the place in it."""
 
 
 def _ends(groups: list[list[Group]], channel: int) -> Ends:
     ends: Ends = {}
-    sides: tuple[tuple[int, Side, int], ...] = (channel, "left", 1), (channel - 1, "right", -1)
-    for k, name, side in sides:
+    sides: tuple[tuple[int, Side], ...] = (channel - 1, "right"), (channel, "left")
+    for place, (k, name) in enumerate(sides):
         for group in groups[k] if 0 <= k < len(groups) else ():
             for i, net in enumerate(group.nets(name)):
-                ends.setdefault(net, []).append((group, i, side))
+                ends.setdefault(net, ([], []))[place].append((group, i))
     return ends
 
 
 def crossings(groups: list[list[Group]]) -> int:
     """The fewest crossings of the nets in all channels that the order allows."""
     channels = (_ends(groups, c) for c in range(len(groups) + 1))
-    return sum(_crossings(ends, *pair) for ends in channels for pair in combinations(ends, 2))
+    return sum(_crossings(ends[a], ends[b]) for ends in channels for a, b in combinations(ends, 2))
 
 
-def _crossings(points: Ends, a: Net, b: Net) -> int:
+NetEnds = tuple[list[tuple[Group, int]], list[tuple[Group, int]]]
+
+
+def _crossings(a: NetEnds, b: NetEnds) -> int:
     """Around a channel, the ends of two nets alternate twice for nothing and twice more for each crossing."""
-    if len(points[a]) < 2 or len(points[b]) < 2:
+    (left, right), (others, beyond) = a, b
+    sizes = len(left) + len(right), len(others) + len(beyond)
+    if sizes[0] < 2 or sizes[1] < 2:
         return 0
-    ends = [(s * (g.rank * 100 + i - 1e6), 0) for g, i, s in points[a]]
-    ends += [(s * (g.rank * 100 + i - 1e6), 1) for g, i, s in points[b]]
+    if sizes == (2, 2) and len(left) == 1 == len(others):
+        (g, i), (h, j) = left[0], others[0]
+        (k, m), (n, o) = right[0], beyond[0]
+        above = g.rank < h.rank if g is not h else i < j
+        return above != (k.rank < n.rank if k is not n else m < o)
+    ends = [(group.rank * 100 + i, 0) for group, i in a[0]] + [(group.rank * 100 + i, 1) for group, i in b[0]]
+    ends += [(1e9 - group.rank * 100 - i, 0) for group, i in a[1]]
+    ends += [(1e9 - group.rank * 100 - i, 1) for group, i in b[1]]
     ends.sort()
-    runs = (ends[0][1] != ends[-1][1]) + sum(p[1] != q[1] for p, q in pairwise(ends))
+    last = ends[-1][1]
+    runs = 0
+    for _, owner in ends:
+        runs += owner != last
+        last = owner
     return max(0, runs // 2 - 1)
 
 
-def sort_layers(groups: list[list[Group]], seed: int) -> None:
-    """Order every layer in place, starting from another order for each seed."""
+def best_orders(groups: list[list[Group]], restarts: int, keep: int) -> list[Arrangement]:
+    """Some different orders with the fewest crossings, found from that many beginnings."""
+    found: dict[tuple[object, ...], tuple[float, int, Arrangement]] = {}
+    for seed in range(restarts):
+        cost = sort_layers(groups, seed)
+        look = tuple((id(group), group.choice) for layer in groups for group in layer)
+        found.setdefault(look, (cost, seed, arrangement(groups)))
+    ordered = sorted(found.values(), key=lambda entry: entry[:2])
+    best = [order for cost, _, order in ordered if cost <= ordered[0][0] + 1][:keep]
+    for i, order in enumerate(best):
+        restore(groups, order)
+        tidy(groups)
+        best[i] = arrangement(groups)
+    return best
+
+
+def sort_layers(groups: list[list[Group]], seed: int) -> int:
+    """Order every layer in place, beginning with another order for each seed; returns the crossings."""
     chance = random.Random(seed)
     for layer in groups:
         if seed:
             chance.shuffle(layer)
         _number(layer)
         for group in layer:
-            group.choice = 0
+            group.choice = chance.randrange(len(group.choices)) if seed else 0
     best: tuple[int, Arrangement] | None = None
     window = max(1, EXCHANGES // (1 + sum(len(layer) for layer in groups)) ** 2)
     for turn in range(4):
@@ -203,6 +245,7 @@ def sort_layers(groups: list[list[Group]], seed: int) -> None:
             best = found, arrangement(groups)
     assert best is not None
     restore(groups, best[1])
+    return best[0]
 
 
 Arrangement = list[tuple[list[Group], list[int]]]
@@ -236,7 +279,8 @@ def _barycentre(groups: list[list[Group]], k: int, side: Side) -> None:
         for net in dict.fromkeys(group.nets(side)):
             others = [
                 (g.rank + 0.4 + (i + 1) / 9) / len(groups[g.layer])
-                for g, i, _ in points[net]
+                for end in points[net]
+                for g, i in end
                 if g is not group
             ]
             means += [sum(others) / len(others)] if others else []
@@ -255,10 +299,11 @@ def _exchange(groups: list[list[Group]], k: int, window: int) -> None:
         """Crossings of the nets of two groups."""
         total = 0
         for c, side in sides:
-            pairs = {
-                frozenset(pair) for pair in product(a.nets(side), b.nets(side)) if pair[0] is not pair[1]
-            }
-            total += sum(_crossings(points[c], *pair) for pair in pairs)
+            ends, others = points[c], b.nets(side)
+            for p in a.nets(side) if others else ():
+                for q in others:
+                    if p is not q:
+                        total += _crossings(ends[p], ends[q])
         return total
 
     def swap(i: int) -> int:
@@ -279,16 +324,57 @@ def _exchange(groups: list[list[Group]], k: int, window: int) -> None:
                 swap(min(group.rank, group.rank - step))
     for group in layer:
         if len(group.choices) > 1:
-            costs = []
-            for choice in range(len(group.choices)):
+            _choose(group, points, sides)
+
+
+def _choose(group: Group, points: dict[int, Ends], sides: tuple[tuple[int, Side], ...]) -> None:
+    """Take the first of the arrangements of a group with the fewest crossings."""
+    costs = []
+    for choice in range(len(group.choices)):
+        group.choice = choice
+        total = 0
+        for c, side in sides:
+            own: dict[Net, NetEnds] = {}
+            for i, net in enumerate(group.nets(side)):
+                if net not in own:
+                    left, right = ([e for e in ends if e[0] is not group] for ends in points[c][net])
+                    own[net] = left, right
+                own[net][side == "left"].append((group, i))
+            for net, ends in own.items():
+                total += sum(
+                    _crossings(ends, own.get(o, other)) for o, other in points[c].items() if o is not net
+                )
+        costs.append(total)
+    group.choice = costs.index(min(costs))
+    for c, side in sides:
+        for net in set(group.nets(side)):
+            ends = points[c][net][side == "left"]
+            ends[:] = [end for end in ends if end[0] is not group]
+            ends += [(group, i) for i, other in enumerate(group.nets(side)) if other is net]
+
+
+def tidy(groups: list[list[Group]]) -> None:
+    """Bring what feeds a sum into the order of its first arrangement where that costs no crossings."""
+    for k in range(1, len(groups)):
+        for group in [g for g in groups[k] if g.choice]:
+            before, at, chosen = _near(groups, k), list(groups[k - 1]), group.choice
+            feeds = {net: g for g in groups[k - 1] for net in g.nets("right")}
+            for choice in range(chosen):
                 group.choice = choice
-                points = {c: _ends(groups, c) for c in (k, k + 1)}
-                pairs = {
-                    (c, frozenset((a, b)))
-                    for c, s in sides
-                    for a in group.nets(s)
-                    for b in points[c]
-                    if a is not b
-                }
-                costs.append(sum(_crossings(points[c], *pair) for c, pair in pairs))
-            group.choice = costs.index(min(costs))
+                wanted = list(dict.fromkeys(feeds[net] for net in group.nets("left") if net in feeds))
+                places = sorted(g.rank for g in wanted)
+                for g, place in zip(wanted, places, strict=True):
+                    groups[k - 1][place] = g
+                _number(groups[k - 1])
+                if _near(groups, k) <= before:
+                    break
+                groups[k - 1][:] = at
+                _number(at)
+            else:
+                group.choice = chosen
+
+
+def _near(groups: list[list[Group]], k: int) -> int:
+    """The crossings at both sides of a layer and of the one before it."""
+    channels = [_ends(groups, c) for c in (k - 1, k, k + 1)]
+    return sum(_crossings(ends[a], ends[b]) for ends in channels for a, b in combinations(ends, 2))

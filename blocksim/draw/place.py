@@ -1,307 +1,241 @@
-"""Heights of blocks, tracks of wires between the layers, and the wires themselves."""
+"""The places of blocks, and the wires between them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from blocksim.draw.heights import TRACK, End, Heights, Layers, Program, channel, gap
+from blocksim.draw.names import place_names
 from blocksim.draw.order import Group, Item
 from blocksim.draw.rank import Net, Vertex
-from blocksim.draw.scene import Point, PortKey, Scene, Wire
+from blocksim.draw.scene import Box, Point, PortKey, Scene, Wire
+from blocksim.draw.tracks import NEAR, order_tracks
 
-BAND = 40.0
-"""The most height that is left empty across the whole picture."""
-TRACK, MARGIN, NEAR = 14.0, 22.0, 7.0
-"""Between vertical wires; between them and the blocks; heights nearer than this look like one."""
+MARGIN, NAME = 22.0, 12.0
+"""Between blocks and vertical wires; what a name needs there beside its width."""
+SMALL = 250
+"""Wires of a level up to which several solutions are compared."""
+TRIES = 12
+"""How often wires that clash are parted by the program, before they are just pushed."""
 
-Layers = list[list[Item]]
-
-
-def place(groups: list[list[Group]], least: float = 0.0) -> tuple[Scene, float]:
-    """The scene of the groups in their order, at least so wide, and how bad it is."""
-    layers: Layers = [[item for group in layer for item in group.items] for layer in groups]
-    _set_heights(layers)
-    tracks = []
-    for channel in range(len(layers) + 1):
-        order, clash = _order_tracks(layers, channel)
-        while clash is not None:
-            _push(layers[channel], *clash)
-            order, clash = _order_tracks(layers, channel)
-        tracks.append(order)
-    return _draw(layers, tracks, least)
+Margin = tuple[int, bool]
+"""A channel, and whether its right side."""
 
 
-# -- heights -----------------------------------------------------------------------------------
+@dataclass
+class Placement:
+    """One solution: the program, its heights and the tracks, and how bad the picture is."""
+
+    program: Program
+    heights: Heights
+    tracks: list[dict[Net, int]]
+    badness: float
 
 
-def _gap(a: Item, b: Item) -> float:
-    """The least distance of two neighbours in a layer."""
-    wires = (a.vertex is None) + (b.vertex is None)
-    return a.down + b.up + (26.0, 18.0, TRACK - 2)[wires]
+def place(groups: list[list[Group]]) -> Placement:
+    """The best of a few solutions for the groups in their order."""
+    program = Program([[item for group in layer for item in group.items] for layer in groups])
+    tilts = (0.0, -0.9) if len(program.links) < SMALL else (0.0,)
+    return min((_settle(program, tilt) for tilt in tilts), key=lambda found: found.badness)
 
 
-def _set_heights(layers: Layers) -> None:
-    for layer in layers:
-        y = 0.0
-        for i, item in enumerate(layer):
-            y += _gap(layer[i - 1], item) if i else item.up
-            item.y = y
-        for item in layer:
-            item.y -= y / 2
-    sides = [("left",), ("right",)] * 5 + [("left", "right")] * 3
-    for turn, side in enumerate(sides):
-        for k in range(len(layers)) if turn % 2 == 0 else reversed(range(len(layers))):
-            _settle(layers, k, side)
-    for _ in range(3):
-        _straighten(layers)
-    _compact(layers)
+def _wall(item: Item, inputs: bool) -> bool:
+    return item.vertex is not None and item.vertex.wall and bool(item.vertex.inputs) == inputs
 
 
-def _compact(layers: Layers) -> None:
-    """Close the bands in which there is nothing but vertical wires."""
-    end, shift = np.inf, 0.0
-    for item in sorted((item for layer in layers for item in layer), key=lambda item: item.y - item.up):
-        top, bottom = item.y - item.up, item.y + item.down
-        shift += max(0.0, top - end - BAND)
-        end = bottom if np.isinf(end) else max(end, bottom)
-        item.y -= shift
+def polish(found: Placement) -> Placement:
+    """Straighten one bent wire after the other, and keep what makes the picture better."""
+    program = found.program
+    if len(program.links) > SMALL:
+        return found
+    found = min(found, _settle(program, 1.8), _settle(program, -1.8), key=lambda found: found.badness)
+    tried: set[int] = set()
+    while todo := sorted(found.heights.bends.keys() - tried, key=lambda v: (found.heights.bends[v], v)):
+        tried.add(todo[0])
+        program.straight.add(todo[0])
+        try:
+            other = _settle(program, near=found.heights)
+        except ArithmeticError:
+            other = found
+        if other.badness < found.badness - 1e-6:
+            found = other
+        else:
+            program.straight.remove(todo[0])
+    return found
 
 
-def _ends(layers: Layers, channel: int) -> dict[Net, tuple[list[float], list[float]]]:
-    """The heights at which each net of a channel enters: from the layer at its left, and at its right."""
-    found: dict[Net, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    if channel > 0:
-        for item in layers[channel - 1]:
-            for net, dy in item.right:
-                found[net][0].append(item.y + dy)
-    if channel < len(layers):
-        for item in layers[channel]:
-            for net, dy in item.left:
-                found[net][1].append(item.y + dy)
-    return dict(found)
-
-
-def _far(ends: tuple[list[float], list[float]], other: int, own: float) -> float | None:
-    """The middle one of the heights at which a net leaves a channel at its other side, else at the same."""
-    far = sorted(ends[other]) or sorted(y for y in ends[1 - other] if y != own)
-    return far[(len(far) - 1) // 2] if far else None
-
-
-def _settle(layers: Layers, k: int, sides: tuple[str, ...]) -> None:
-    """Move the items of a layer to the medians that their wires want, in order and apart (isotonic)."""
-    layer = layers[k]
-    blocks: list[tuple[list[tuple[float, float]], list[Item]]] = []
-    shift: dict[Item, float] = {}
-    total = 0.0
-    channels = {"left": (_ends(layers, k), 0), "right": (_ends(layers, k + 1), 1)}
-    for i, item in enumerate(layer):
-        total += _gap(layer[i - 1], item) if i else 0.0
-        shift[item] = total
-        wants = [(item.y - total, 1e-3)]
-        for side in sides:
-            ends, other = channels[side]
-            for net, dy in getattr(item, side):
-                far = _far(ends[net], other, item.y + dy)
-                if far is not None:
-                    weight = (4.0 if item.vertex is None else 1.0) / len(getattr(item, side))
-                    wants.append((far - dy - total, weight))
-        blocks.append((wants, [item]))
-        while len(blocks) > 1 and _median(blocks[-2][0]) > _median(blocks[-1][0]):
-            low, high = blocks.pop(), blocks.pop()
-            blocks.append((high[0] + low[0], high[1] + low[1]))
-    for wants, items in blocks:
-        y = _median(wants)
-        for item in items:
-            item.y = y + shift[item]
-
-
-def _median(wants: list[tuple[float, float]]) -> float:
-    half, passed = sum(weight for _, weight in wants) / 2, 0.0
-    ordered = sorted(wants)
-    for value, weight in ordered:
-        passed += weight
-        if passed >= half:
-            return value
-    return ordered[-1][0]
-
-
-def _straighten(layers: Layers) -> None:
-    """Bring the ends of one wire after the other to one height, where the neighbours leave room."""
-    chains: list[list[tuple[int, int, float]]] = []  # layer, place in it, height below the chain's own
-    open_ends: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
-    for k, layer in enumerate(layers):
-        came = {(net, i): dy for i, item in enumerate(layers[k - 1] if k else []) for net, dy in item.right}
-        taken: set[tuple[int, int]] = set()
-        for i in sorted(range(len(layer)), key=lambda i: layer[i].vertex is not None):
-            links = [
-                (
-                    layers[k - 1][j].vertex is not None,
-                    abs(layers[k - 1][j].y + far - layer[i].y - dy),
-                    j,
-                    far - dy,
-                )
-                for net, dy in layer[i].left
-                for (other, j), far in came.items()
-                if other is net and (k - 1, j) not in taken
-            ]
-            if links:
-                _, _, j, offset = min(links)
-                taken.add((k - 1, j))
-                chain = open_ends[k - 1, j]
-                chain.append((k, i, chain[-1][2] + offset))
-            else:
-                chain = [(k, i, 0.0)]
-                chains.append(chain)
-            open_ends[k, i] = chain
-    for chain in sorted(chains, key=len, reverse=True):
-        part: list[tuple[int, int, float]] = []
-        room = (-np.inf, np.inf)
-        for k, i, below in chain:
-            own = _room(layers[k], i, below)
-            both = max(own[0], room[0]), min(own[1], room[1])
-            if both[0] > both[1]:
-                _align(layers, part, room)
-                part, both = [], own
-            part.append((k, i, below))
-            room = both
-        _align(layers, part, room)
-
-
-def _align(layers: Layers, part: list[tuple[int, int, float]], room: tuple[float, float]) -> None:
-    wants = sorted(_wants(layers, part))
-    y = min(max(wants[(len(wants) - 1) // 2], room[0]), room[1])
-    for k, i, below in part:
-        layers[k][i].y = y + below
-
-
-def _wants(layers: Layers, part: list[tuple[int, int, float]]) -> list[float]:
-    """The heights of a straight chain that would make other wires of its items straight too, else its own."""
-    found = []
-    linked = {k for k, _, _ in part[1:]}
-    for k, i, below in part:
-        item = layers[k][i]
-        for c, ends, other in ((k, item.left, 0), (k + 1, item.right, 1)):
-            heights = _ends(layers, c) if c not in linked else {}
-            for net, dy in ends:
-                far = _far(heights[net], other, item.y + dy) if net in heights else None
-                found += [far - dy - below] if far is not None else []
-    return found or [layers[k][i].y - below for k, i, below in part]
-
-
-def _room(layer: list[Item], i: int, dy: float) -> tuple[float, float]:
-    """Between which heights an item can move, less `dy`."""
-    low = layer[i - 1].y + _gap(layer[i - 1], layer[i]) if i else -np.inf
-    high = layer[i + 1].y - _gap(layer[i], layer[i + 1]) if i + 1 < len(layer) else np.inf
-    return min(low, layer[i].y) - dy, max(high, layer[i].y) - dy
-
-
-def _push(layer: list[Item], net: Net, y: float) -> None:
-    """Lower the item at whose left a net ends at a height, and what is in its way."""
-    at = next(i for i, item in enumerate(layer) for n, dy in item.left if n is net and item.y + dy == y)
-    layer[at].y += NEAR + 1
-    for a, b in pairwise(layer[at:]):
-        b.y = max(b.y, a.y + _gap(a, b))
-
-
-# -- tracks ------------------------------------------------------------------------------------
-
-
-def _order_tracks(layers: Layers, channel: int) -> tuple[dict[Net, int], tuple[Net, float] | None]:
-    """The track of each net that needs one, from the left, and an end that no order keeps off a wire."""
-    ends = _ends(layers, channel)
-    nets = [net for net, (left, right) in ends.items() if max(left + right) - min(left + right) > 1e-3]
-    span = {
-        net: (min(map(min, filter(None, ends[net]))), max(map(max, filter(None, ends[net])))) for net in nets
-    }
-    cost: dict[tuple[Net, Net], float] = {}
-    for a in nets:
-        for b in nets:
-            if a is not b:  # a at the left of b
-                cost[a, b] = sum(span[b][0] < y < span[b][1] for y in ends[a][1])
-                cost[a, b] += sum(span[a][0] < y < span[a][1] for y in ends[b][0])
-                cost[a, b] += 1000.0 * any(abs(p - q) < NEAR for p in ends[a][1] for q in ends[b][0])
-    order: list[Net] = []
-    for turn in range(4):
-        before = list(order)
-        for net in nets:
-            if net in order:
-                order.remove(net)
-            costs = [sum(cost[net, other] for other in order)]
-            for other in order:
-                costs.append(costs[-1] + cost[other, net] - cost[net, other])
-            order.insert(costs.index(min(costs)), net)
-        if order == before and turn:
+def _settle(program: Program, tilt: float = 0.0, near: Heights | None = None) -> Placement:
+    """Solve a program; pairs of wires that no order of tracks parts are pushed apart."""
+    layers, size = program.layers, len(program.rows)
+    heights = program.solve(tilt, near)
+    tracks, clashes = _tracks(layers, heights)
+    for _ in range(TRIES):
+        if not clashes:
             break
-    for i, a in enumerate(order):
-        for b in order[i + 1 :]:
-            if cost[a, b] >= 1000:
-                y = next(p for p in ends[a][1] if any(abs(p - q) < NEAR for q in ends[b][0]))
-                return {}, (a, y)
-    tracks: dict[Net, int] = {}
-    for net in order:
-        low, high = span[net]
-        near = [
-            n for other, n in tracks.items() if span[other][0] - TRACK < high and low < span[other][1] + TRACK
-        ]
-        tracks[net] = 1 + max(near, default=-1)
-    return tracks, None
+        for a, b in clashes:
+            program.keep_apart(*((a, b) if heights.at[a] < heights.at[b] else (b, a)), TRACK)
+        try:
+            heights = program.solve(0.0, heights)
+        except ArithmeticError:
+            break
+        tracks, clashes = _tracks(layers, heights)
+    del program.rows[size:]
+    while clashes:
+        _push(layers, heights, clashes[0][1])
+        tracks, clashes = _tracks(layers, heights)
+    scene, _ = draw(layers, heights, tracks)
+    badness = _badness(scene) + 0.5 * sum(item.unusual for item in heights.y)
+    sides = [[y for item, y in heights.y.items() if _wall(item, inputs)] for inputs in (True, False)]
+    if all(sides):  # frames in a row stand beside each other where signals leave as high as they came
+        badness += abs(sides[0][0] - sides[1][0]) / 60
+    return Placement(program, heights, tracks, badness)
 
 
-# -- wires -------------------------------------------------------------------------------------
+def finish(found: Placement, least: float) -> Scene:
+    """The scene at least so wide, with names beside the wires; channels get wider where these need room."""
+    margins: dict[Margin, float] = {}
+    vertices = _vertices(found.program.layers)
+    while True:
+        scene, nets = draw(found.program.layers, found.heights, found.tracks, least, margins)
+        wanted = dict(margins)
+        for at, width in place_names(scene, nets, vertices, anywhere=False):
+            wanted[at] = max(wanted.get(at, MARGIN), width + NAME)
+        if wanted == margins:
+            for wire in scene.wires:
+                wire.labels = []
+            place_names(scene, nets, vertices, anywhere=True)
+            return scene
+        margins = wanted
 
 
-def _draw(layers: Layers, tracks: list[dict[Net, int]], least: float) -> tuple[Scene, float]:
+def _tracks(layers: Layers, heights: Heights) -> tuple[list[dict[Net, int]], list[tuple[End, End]]]:
+    found = [order_tracks(channel(layers, heights.ends, c), heights.at) for c in range(len(layers) + 1)]
+    return [order for order, _ in found], [clash for _, clashes in found for clash in clashes]
+
+
+def _push(layers: Layers, heights: Heights, end: End) -> None:
+    """Lower the item of an end, and what is in its way."""
+    layer = next(layer for layer in layers if end.item in layer)
+    low = -np.inf
+    for item in layer[layer.index(end.item) :]:
+        up = item.up if heights.half[item] <= item.up else heights.half[item]
+        shift = max(0.0, low + up - heights.y[item]) if item is not end.item else NEAR + 1
+        heights.y[item] += shift
+        for other in heights.ends[item]:
+            heights.at[other] += shift
+        at = layer.index(item)
+        if at + 1 < len(layer):
+            low = heights.y[item] + up - item.up + item.down + gap(item, layer[at + 1])
+
+
+def _vertices(layers: Layers) -> dict[str, Vertex]:
+    return {item.vertex.key: item.vertex for layer in layers for item in layer if item.vertex}
+
+
+# -- drawing -----------------------------------------------------------------------------------
+
+
+def draw(
+    layers: Layers,
+    heights: Heights,
+    tracks: list[dict[Net, int]],
+    least: float = 0.0,
+    margins: dict[Margin, float] | None = None,
+) -> tuple[Scene, list[Net]]:
+    """The scene of blocks and wires, and the nets of its wires; writes where each vertex is."""
     scene = Scene()
-    lines: dict[Net, list[tuple[Point, Point]]] = {}
-
-    def line(net: Net, a: Point, b: Point) -> None:
-        lines.setdefault(net, []).append((a, b))
-
-    edges: list[tuple[float, float]] = []
-    for k, layer in enumerate(layers):
-        wide = 2 * MARGIN + TRACK * max(tracks[k].values(), default=0)
-        left = edges[-1][1] + wide if k else 0.0
-        edges.append((left, left + max((item.width for item in layer), default=0.0)))
-    more = max(0.0, least - edges[-1][1])
-    edges[-1] = edges[-1][0] + more, edges[-1][1] + more
-    scene.width = edges[-1][1]
-    for layer, (left, right) in zip(layers, edges, strict=True):
+    channels, columns = _columns(layers, tracks, least, margins or {})
+    scene.width = channels[-1][1]
+    lines: dict[Net, list[tuple[Point, Point]]] = defaultdict(list)
+    for layer, (left, right) in zip(layers, columns, strict=True):
         x = (left + right) / 2
         for item in layer:
-            y, box = item.y, item.vertex.box if item.vertex else None
-            if item.vertex is not None:
-                item.vertex.y = y
+            y, half = heights.y[item], 0.0
             if item.into is not None and item.net:
-                line(
-                    item.net, (x, y), (x, item.into.y + (item.into.up if y > item.into.y else -item.into.up))
-                )
-            elif box is not None:
-                box.x, box.y, box.ports = x, y, item.ports
-                scene.boxes.append(box)
-            half = box.w / 2 if box else 0.0
-            for net, dy in item.left:
-                line(net, (left, y + dy), (x - half, y + dy))
-            for net, dy in item.right:
-                line(net, (x + half, y + dy), (right, y + dy))
+                edge = heights.y[item.into] + (item.into.up if y > heights.y[item.into] else -item.into.up)
+                lines[item.net].append(((x, y), (x, edge)))
+            elif item.vertex is not None:
+                item.vertex.y = y
+                if item.vertex.box is not None:
+                    box = item.vertex.placed = _box(item, heights, x)
+                    scene.boxes.append(box)
+                    half = box.w / 2
+            for end in heights.ends[item]:
+                edge = (left, x - half) if end.side == "left" else (x + half, right)
+                lines[end.net].append(((edge[0], heights.at[end]), (edge[1], heights.at[end])))
+    for c, (left, right, first) in enumerate(channels):
+        for net, ends in channel(layers, heights.ends, c).items():
+            x = first + TRACK * tracks[c][net] if net in tracks[c] else right
+            ys = [heights.at[end] for side in ends for end in side]
+            if net in tracks[c]:
+                lines[net].append(((x, min(ys)), (x, max(ys))))
+            lines[net] += [((left, heights.at[end]), (x, heights.at[end])) for end in ends[0]]
+            lines[net] += [((x, heights.at[end]), (right, heights.at[end])) for end in ends[1]]
+    vertices = _vertices(layers)
+    scene.wires = [_wire(net, _merge(pieces), vertices) for net, pieces in lines.items()]
+    return scene, list(lines)
+
+
+def _columns(
+    layers: Layers, tracks: list[dict[Net, int]], least: float, margins: dict[Margin, float]
+) -> tuple[list[tuple[float, float, float]], list[tuple[float, float]]]:
+    """Each channel from left to right with the place of its first track, and each layer."""
+    channels: list[tuple[float, float, float]] = []
+    columns: list[tuple[float, float]] = []
+    x = 0.0
     for c, order in enumerate(tracks):
-        left = edges[c - 1][1] if c else -MARGIN
-        right = edges[c][0] if c < len(layers) else scene.width + MARGIN
-        for net, (at_left, at_right) in _ends(layers, c).items():
-            x = left + MARGIN + TRACK * order[net] if net in order else right
-            heights = at_left + at_right
-            if net in order:
-                line(net, (x, min(heights)), (x, max(heights)))
-            for y in at_left:
-                line(net, (left, y), (x, y))
-            for y in at_right:
-                line(net, (x, y), (right, y))
-    vertices = {item.vertex.key: item.vertex for layer in layers for item in layer if item.vertex}
-    for net, pieces in lines.items():
-        scene.wires.append(_wire(net, _merge(pieces), vertices))
-    return scene, _badness(scene)
+        outside = c in (0, len(layers)) and not order and not any(at == c for at, _ in margins)
+        before, after = (0.0 if outside else margins.get((c, back), MARGIN) for back in (False, True))
+        width = before + TRACK * max(order.values(), default=0) + after
+        channels.append((x, x + width, x + before))
+        x += width
+        if c < len(layers):
+            wide = max((item.width for item in layers[c]), default=0.0)
+            columns.append((x, x + wide))
+            x += wide
+    more = max(0.0, least - x)
+    if more and columns:  # before the last layer, which may be the frame's wall
+        (left, right, first), (end, outside, after) = channels[-2:]
+        channels[-2:] = [(left, right + more, first), (end + more, outside + more, after + more)]
+        columns[-1] = columns[-1][0] + more, columns[-1][1] + more
+    return channels, columns
+
+
+def _box(item: Item, heights: Heights, x: float) -> Box:
+    """The box of an item in its place; an elastic one in its height, with its ports and their names."""
+    assert item.vertex is not None
+    box, y = item.vertex.box, heights.y[item]
+    assert box is not None
+    ports, more = dict(item.ports), heights.half[item] - box.h / 2 if box.elastic else 0.0
+    for end in heights.ends[item]:
+        if end.port is not None:
+            ports[end.port] = ports[end.port][0], heights.at[end] - y
+    for kind in ("in", "out"):  # ports without a wire keep their distance from the one above
+        shift = None
+        free: list[PortKey] = []
+        wired = {end.port for end in heights.ends[item]}
+        for port in sorted((p for p in ports if p[0] == kind), key=lambda p: item.ports[p][1]):
+            if port in wired:
+                shift = ports[port][1] - item.ports[port][1]
+                for before in free:
+                    ports[before] = ports[before][0], item.ports[before][1] + shift
+                free = []
+            elif shift is None:
+                free.append(port)
+            else:
+                ports[port] = ports[port][0], item.ports[port][1] + shift
+    labels = []
+    for label in box.labels:
+        if label.port is not None:
+            label = label.moved(0.0, ports[label.port][1] - box.ports[label.port][1])
+        elif label.at[1] > box.h / 2:
+            label = label.moved(0.0, more)
+        labels.append(label)
+    return replace(box, x=x, y=y, h=box.h + 2 * more, ports=ports, labels=labels)
 
 
 def _wire(net: Net, pieces: list[tuple[Point, Point]], vertices: dict[str, Vertex]) -> Wire:
@@ -313,14 +247,14 @@ def _wire(net: Net, pieces: list[tuple[Point, Point]], vertices: dict[str, Verte
         if x == x1 and y == y2 and x0 <= x <= x2 and y0 <= y <= y1
         and (x0 < x) + (x < x2) + (y0 < y) + (y < y1) > 2
     ]  # fmt: skip
-    wire = Wire(_end(net.source, "out", vertices), [], pieces, dots, [], net.loop)
+    wire = Wire(_end(net.source, "out", vertices), [], pieces, dots, [], net.loop, net.error)
     for target in net.targets:
         vertex = vertices[target[0]]
         wire.targets.append(_end(target, "in", vertices))
-        if vertex.box is not None and vertex.box.shape != "frame":
-            dx, dy = vertex.box.ports["in", target[1]]
+        if vertex.placed is not None and vertex.placed.shape != "frame":
+            dx, dy = vertex.placed.ports["in", target[1]]
             along = (0.0, -dy / abs(dy)) if dx == 0 else (-dx / abs(dx), 0.0)
-            wire.arrows.append((vertex.box.port(("in", target[1])), along))
+            wire.arrows.append((vertex.placed.port(("in", target[1])), along))
     return wire
 
 
@@ -355,9 +289,11 @@ def _merge(pieces: list[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
 
 def _badness(scene: Scene) -> float:
     """Crossings count most, then bends, then length."""
-    flat, upright, pieces = [], [], 0
+    flat, upright, bends = [], [], 0
     for i, wire in enumerate(scene.wires):
-        pieces += len(wire.pieces)
+        corners = {end for (a, b) in wire.pieces if a[1] == b[1] for end in (a, b)}
+        corners &= {end for (a, b) in wire.pieces if a[0] == b[0] for end in (a, b)}
+        bends += len(corners.difference(wire.dots))
         for (x0, y0), (x1, y1) in wire.pieces:
             (flat if y0 == y1 else upright).append((x0, x1, y0, i) if y0 == y1 else (y0, y1, x0, i))
     length = sum(high - low for low, high, _, _ in flat + upright)
@@ -365,4 +301,4 @@ def _badness(scene: Scene) -> float:
     across = (
         (h[..., 0] < v[..., 2]) & (v[..., 2] < h[..., 1]) & (v[..., 0] < h[..., 2]) & (h[..., 2] < v[..., 1])
     )
-    return 4.0 * float((across & (h[..., 3] != v[..., 3])).sum()) + pieces + length / 300
+    return 4.0 * float((across & (h[..., 3] != v[..., 3])).sum()) + bends + length / 400

@@ -2,89 +2,192 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch, Patch, Polygon
+from collections import defaultdict
+from collections.abc import Iterable
 
-from blocksim.draw.scene import Box, Label, Scene, Wire
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.path import Path
+from matplotlib.transforms import IdentityTransform
+
+from blocksim.draw.scene import Box, Label, Point, Scene, Wire
+from blocksim.draw.strokes import Line, crossings, hops, lines
+from blocksim.draw.text import FAMILY, steady
+from blocksim.draw.themes import LIGHT, Theme, blend
 
 UNIT = 1 / 100
 """Inches in a unit of the scene."""
-INK, HALO = "#222222", 4.0
-LOOPS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-"""Okabe and Ito's colours, told apart by colour-blind readers."""
-FILLS = {
-    "plain": "#ffffff", "gain": "#fff6df", "state": "#e3edfb", "function": "#e6f5e6", "constant": "#f2f2f2",
-    "terminal": "#ededed", "subsystem": "#f3eff8",
-}  # fmt: skip
+PALE = 0.22
+"""How much is left of the colour of what is not highlighted."""
+WIRE, LOOP, EDGE = 1.5, 2.1, 1.3
+"""Widths in points."""
 
 
-def render(scene: Scene) -> Figure:
+class _Sheet:
+    """Paths gathered by their looks, since few artists are drawn much faster than many."""
+
+    def __init__(self, axes: Axes) -> None:
+        self.axes = axes
+        self.paths: dict[tuple[float, str, str, float], list[Path]] = defaultdict(list)
+
+    def add(self, layer: float, path: Path, face: str, edge: str, width: float) -> None:
+        self.paths[layer, face, edge, width].append(path)
+
+    def draw(self) -> None:
+        for (layer, face, edge, width), paths in sorted(self.paths.items()):
+            self.axes.add_collection(
+                PathCollection(
+                    paths, facecolors=face, edgecolors=edge, linewidths=width, zorder=layer,
+                    joinstyle="round", capstyle="butt", transform=self.axes.transData,
+                    offset_transform=IdentityTransform(),
+                ),
+                autolim=False,
+            )  # fmt: skip
+
+
+def render(scene: Scene, theme: Theme = LIGHT) -> Figure:
     """The figure of a scene, in its size."""
-    figure = Figure(figsize=(scene.width * UNIT, scene.height * UNIT))
+    with steady():
+        return _render(scene, theme)
+
+
+def _render(scene: Scene, theme: Theme) -> Figure:
+    figure = Figure(figsize=(scene.width * UNIT, scene.height * UNIT), facecolor=theme.background)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, scene.width)
     axes.set_ylim(scene.height, 0)
+    sheet = _Sheet(axes)
     for box in scene.boxes:
-        if box.shape == "frame":
-            _box(axes, box)
+        _box(sheet, box, theme)
+    _wires(sheet, scene, theme)
+    for (x, y), number, label in scene.legend:
+        sheet.add(2, Path([(x, y), (x + 26, y)]), "none", theme.loop(number), LOOP)
+        _text(axes, label, label.at, theme.ink)
+    sheet.draw()
+    for box in scene.boxes:
+        for label in box.labels:
+            colour = theme.quiet if label.quiet else theme.ink
+            at = box.x + label.at[0], box.y + label.at[1]
+            _text(axes, label, at, _shade(colour, box.dim, theme))
     for wire in scene.wires:
-        _wire(axes, wire)
-    for box in scene.boxes:
-        if box.shape != "frame":
-            _box(axes, box)
+        for label in wire.labels:
+            _text(axes, label, label.at, _colour(wire, theme, theme.quiet))
+    for label in scene.labels:
+        _text(axes, label, label.at, theme.quiet if label.quiet else theme.ink)
     return figure
 
 
-def _wire(axes: Axes, wire: Wire) -> None:
-    """A net, drawn over a white halo that interrupts the wires it crosses."""
-    colour = INK if wire.loop is None else LOOPS[wire.loop % len(LOOPS)]
-    width = 1.4 if wire.loop is None else 2.0
-    style = {"capstyle": "projecting", "zorder": 2}
-    axes.add_collection(
-        LineCollection(wire.pieces, colors="white", linewidths=width + HALO, capstyle="butt", zorder=2)
-    )
-    axes.add_collection(LineCollection(wire.pieces, colors=colour, linewidths=width, **style))
-    for x, y in wire.dots:
-        axes.add_patch(Circle((x, y), 3.6, color=colour, linewidth=0, zorder=3))
-    for (x, y), (dx, dy) in wire.arrows:
-        back, side = (x - 9 * dx, y - 9 * dy), (4.5 * dy, 4.5 * dx)
-        corners = [(x, y), (back[0] + side[0], back[1] + side[1]), (back[0] - side[0], back[1] - side[1])]
-        axes.add_patch(Polygon(corners, color=colour, linewidth=0, zorder=3))
+def _shade(colour: str, dim: bool, theme: Theme) -> str:
+    return blend(colour, theme.background, PALE) if dim else colour
 
 
-def _box(axes: Axes, box: Box) -> None:
-    left, top = box.x - box.w / 2, box.y - box.h / 2
+def _colour(wire: Wire, theme: Theme, plain: str) -> str:
+    colour = theme.error if wire.error else plain if wire.loop is None else theme.loop(wire.loop)
+    return _shade(colour, wire.dim, theme)
+
+
+def _wires(sheet: _Sheet, scene: Scene, theme: Theme) -> None:
+    """Every net with arrows and junctions; a wire hops over another, or has a gap where it cannot."""
+    hopping = hops(scene)
+    for i, wire in enumerate(scene.wires):
+        colour = _colour(wire, theme, theme.ink)
+        width = WIRE if wire.loop is None and not wire.error else LOOP
+        layer = 2.0 if wire.dim else 2.4
+        for line in lines(wire, hopping.get(i, [])):
+            sheet.add(layer, _path(line), "none", colour, width)
+        for x, y in wire.dots:
+            sheet.add(layer + 0.1, _disc((x, y), 3.8), colour, "none", 0.0)
+        for tip, along in wire.arrows:
+            sheet.add(layer + 0.1, _arrow(tip, along), colour, "none", 0.0)
+    frames = [box.area() for box in scene.boxes if box.shape == "frame"]
+    for i, j, (x, y) in crossings(scene):
+        if (x, y) not in hopping.get(i, []):
+            inside = any(left < x < right and top < y < bottom for left, top, right, bottom in frames)
+            behind, other = theme.frame if inside else theme.background, scene.wires[j]
+            sheet.add(2.6, Path([(x - 4, y), (x + 4, y)]), "none", behind, LOOP + 1)
+            width = WIRE if other.loop is None and not other.error else LOOP
+            sheet.add(2.7, Path([(x, y - 4), (x, y + 4)]), "none", _colour(other, theme, theme.ink), width)
+
+
+def _path(line: Line) -> Path:
+    vertices, codes = [line.start], [Path.MOVETO]
+    for kind, *points in line.moves:
+        if kind == "hop":  # half a circle as two Bézier curves
+            (x, y), end = points
+            r, k = abs(end[0] - x), 0.5523
+            sign = 1 if end[0] > x else -1
+            vertices += [(x - sign * r, y - k * r), (x - sign * k * r, y - r), (x, y - r)]
+            vertices += [(x + sign * k * r, y - r), (x + sign * r, y - k * r), (x + sign * r, y)]
+            codes += [Path.CURVE4] * 6
+        elif kind == "corner":
+            vertices += points
+            codes += [Path.CURVE3] * 2
+        else:
+            vertices += points
+            codes.append(Path.LINETO)
+    return Path(vertices, codes)
+
+
+def _disc(centre: Point, radius: float) -> Path:
+    return Path.circle(centre, radius)
+
+
+def _arrow(tip: Point, along: Point) -> Path:
+    (x, y), (dx, dy) = tip, along
+    back, side = (x - 10 * dx, y - 10 * dy), (4.6 * dy, 4.6 * dx)
+    return _closed([tip, (back[0] + side[0], back[1] + side[1]), (back[0] - side[0], back[1] - side[1])])
+
+
+def _closed(points: Iterable[Point]) -> Path:
+    corners = list(points)
+    return Path([*corners, corners[0]], closed=True)
+
+
+def _rounded(box: Box, radius: float) -> Path:
+    """A rectangle whose corners are rounded by quadratic curves."""
+    left, top, right, bottom = box.area()
+    vertices, codes = [(left + radius, top)], [Path.MOVETO]
+    corners = [(right, top), (right, bottom), (left, bottom), (left, top)]
+    ways = [(1, 0), (0, 1), (-1, 0), (0, -1)]
+    for (x, y), (dx, dy), (ex, ey) in zip(corners, ways, ways[1:] + ways[:1], strict=True):
+        vertices += [(x - radius * dx, y - radius * dy), (x, y), (x + radius * ex, y + radius * ey)]
+        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    return Path([*vertices, vertices[0]], [*codes, Path.CLOSEPOLY])
+
+
+def _box(sheet: _Sheet, box: Box, theme: Theme) -> None:
     if box.shape == "frame":
-        look = {"facecolor": "#1f3a6e0a", "edgecolor": "#8793a5", "linewidth": 1.0, "zorder": 1}
-    else:
-        look = {"facecolor": FILLS[box.fill], "edgecolor": INK, "linewidth": 1.2, "zorder": 4}
-    patch: Patch
+        edge = theme.error if box.error else theme.frame_edge
+        path = _rounded(box, 8.0)
+        depth = 0.2 + 0.001 * box.path.count("/")
+        sheet.add(depth, path, theme.frame, _shade(edge, box.dim, theme), EDGE if box.error else 1.0)
+        return
+    edge = _shade(theme.error if box.error else theme.ink, box.dim, theme)
+    face = _shade(theme.ink if box.fill == "ink" else theme.fills[box.fill], box.dim, theme)
     if box.shape == "circle":
-        patch = Circle((box.x, box.y), box.w / 2, **look)
+        path = _disc((box.x, box.y), box.w / 2)
     elif box.shape == "triangle":
         base, tip = (box.w / 2, -box.w / 2) if box.flipped else (-box.w / 2, box.w / 2)
-        corners = [(box.x + base, top), (box.x + tip, box.y), (box.x + base, top + box.h)]
-        patch = Polygon(corners, joinstyle="round", **look)
+        _, top, _, bottom = box.area()
+        path = _closed([(box.x + base, top), (box.x + tip, box.y), (box.x + base, bottom)])
     else:
-        radius = {"terminal": box.h / 2, "frame": 8}.get(box.shape, 3)
-        patch = FancyBboxPatch((left, top), box.w, box.h, f"round,pad=0,rounding_size={radius}", **look)
-    axes.add_patch(patch)
-    if box.curve:
-        x0, y0, w, h = left + 8, top + box.h - 8, box.w - 16, box.h - 26
-        points = [(x0 + w * u, y0 - h * v) for u, v in box.curve]
-        axes.add_collection(LineCollection([points], colors="#2e7d32", linewidths=1.8, zorder=5))
-    for label in box.labels:
-        _label(axes, box, label)
+        radius = {"terminal": box.h / 2, "bar": 2.0}.get(box.shape, 4.0)
+        path = _rounded(box, radius)
+    sheet.add(4, path, face, edge, LOOP if box.error else EDGE)
+    colours = {"curve": theme.curve, "axis": theme.axis, "ink": theme.ink}
+    widths = {"curve": 1.9, "axis": 0.9, "ink": EDGE}
+    for i, stroke in enumerate(box.strokes):
+        points = [(box.x + x, box.y + y) for x, y in stroke.points]
+        colour = _shade(colours[stroke.kind], box.dim, theme)
+        sheet.add(5 + 0.01 * i, Path(points), "none", colour, widths[stroke.kind])
 
 
-def _label(axes: Axes, box: Box, label: Label) -> None:
-    below = label.at[1] > box.h / 2
-    dx = -label.at[0] if box.flipped and box.shape == "triangle" and not below else label.at[0]
+def _text(axes: Axes, label: Label, at: Point, colour: str) -> None:
+    font = FontProperties(family=FAMILY, size=label.size, weight="bold" if label.bold else "normal")
     axes.text(
-        box.x + dx, box.y + label.at[1], label.text,
-        size=label.size, ha=label.align, va="center_baseline" if below else "center", parse_math=label.math,
-        color="#555555" if below else INK, weight="bold" if label.bold else "normal", zorder=6,
+        at[0], at[1], label.text, color=colour, ha=label.align, va="center", fontproperties=font,
+        parse_math=label.math, zorder=6,
     )  # fmt: skip

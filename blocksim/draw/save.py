@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from os import PathLike
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 
+from blocksim.draw.text import steady
 from blocksim.errors import FileError, user_line
 
 DPI, PIXELS = 150, 10_000
@@ -31,10 +32,19 @@ def save(figure: Figure, path: Path) -> None:
     dpi = min(DPI, PIXELS / max(figure.get_size_inches()))
     kind = path.suffix.lower()
     try:
-        with matplotlib.rc_context({"svg.hashsalt": "blocksim"}):
-            figure.savefig(path, dpi=dpi, format=kind[1:], metadata=NO_DATE[kind])
+        with steady():
+            figure.savefig(
+                path, dpi=dpi, format=kind[1:], metadata=NO_DATE[kind], facecolor=figure.get_facecolor()
+            )
     except OSError as error:
         raise FileError(
             str(path), "a file that can be written", str(error.strerror or error),
             "Look at the folder and its permissions.", user_line(),
         ) from error  # fmt: skip
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG document."""
+    with io.StringIO() as text, steady():
+        figure.savefig(text, format="svg", metadata=NO_DATE[".svg"], facecolor=figure.get_facecolor())
+        return text.getvalue()

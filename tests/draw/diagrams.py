@@ -17,6 +17,36 @@ def stacked():
     return bs.nn.sequential([lstm("first"), lstm("second", 3), dense])
 
 
+def flat_lstm():
+    """The layer without walls, its only output the hidden state."""
+    d = bs.Diagram("flat")
+    x, ones = d.input("x", shape=4), np.ones(3)
+    hidden, cell = d.add("hidden_state", UnitDelay(ones)), d.add("cell_state", UnitDelay(ones))
+    gates = []
+    for key in "figo":
+        wx = d.add(f"W_{key}", Gain(np.ones((3, 4))), x)
+        rh = d.add(f"R_{key}", Gain(np.ones((3, 3))), hidden)
+        total = d.add(f"sum_{key}", Sum(), wx, rh, d.add(f"b_{key}", Constant(ones)))
+        gates.append(d.add(key, Tanh() if key == "g" else Sigmoid(), total))
+    f, i, g, o = gates
+    c = d.add("c", Sum(), d.add("keep", Product(), f, cell), d.add("write", Product(), i, g))
+    h = d.add("h", Product(), o, d.add("squash", Tanh(), c))
+    d.connect(c, cell)
+    d.connect(h, hidden)
+    d.output("h_t", h)
+    return d
+
+
+def two_lstms():
+    """Two layers, and a dense one without walls."""
+    d = bs.Diagram("two")
+    first = d.add("first", lstm("first"), d.input("x", shape=4))
+    second = d.add("second", lstm("second", 3), first["h"])
+    y = d.add("sum", Sum(), d.add("V", Gain(np.ones((2, 3))), second["h"]), d.add("b", Constant(np.ones(2))))
+    d.output("y", y)
+    return d
+
+
 def accumulator():
     d = bs.Diagram("accumulator")
     total = d.add("total", Sum(), d.input("u"))
@@ -55,6 +85,72 @@ def rnn():
     h = d.add("tanh", Tanh(), total)
     d.connect(d.add("R", Gain(1.0), d.add("memory", UnitDelay(0.0), h)), total)
     d.output("h", h)
+    return d
+
+
+def unity_feedback():
+    d = bs.Diagram("unity")
+    error = d.add("error", Sum("+-"), d.input("r"))
+    y = d.add("plant", UnitDelay(0.0), d.add("controller", Gain(2.0), error))
+    d.connect(y, error)
+    d.output("y", y)
+    return d
+
+
+def state_space():
+    d = bs.Diagram("state_space")
+    u, one = d.input("u", shape=1), np.ones((1, 1))
+    total = d.add("next", Sum(), d.add("B", Gain(one), u))
+    x = d.add("x", UnitDelay(np.zeros(1)), total)
+    d.connect(d.add("A", Gain(one), x), total)
+    d.output("y", d.add("y", Sum(), d.add("C", Gain(one), x), d.add("D", Gain(one), u)))
+    return d
+
+
+def cascade():
+    d = bs.Diagram("cascade")
+    outer = d.add("e1", Sum("+-"), d.input("r"))
+    inner = d.add("e2", Sum("+-"), d.add("C1", Gain(1.0), outer))
+    g2 = d.add("G2", UnitDelay(0.0), d.add("C2", Gain(1.0), inner))
+    d.connect(g2, inner)
+    g1 = d.add("G1", UnitDelay(0.0), d.add("load", Sum(), g2, d.input("d")))
+    d.connect(d.add("H", Gain(1.0), g1), outer)
+    d.output("y", g1)
+    return d
+
+
+def mimo():
+    def block(name):
+        inner = bs.Diagram(name)
+        for i in "12":
+            inner.output(f"y{i}", inner.add(f"z{i}", UnitDelay(0.0), inner.input(f"u{i}")))
+        return inner
+
+    d = bs.Diagram("mimo")
+    errors = [d.add(f"e{i}", Sum("+-"), d.input(f"r{i}")) for i in "12"]
+    controller = d.add("K", block("K"), *errors)
+    plant = d.add("plant", block("plant"), controller[0], controller[1])
+    for i, error in enumerate(errors):
+        d.connect(plant[i], error)
+        d.output(f"y{i + 1}", plant[i])
+    return d
+
+
+def observer():
+    d = bs.Diagram("observer")
+    u = d.input("u")
+    outputs = []
+    for name in ("model", "plant"):
+        total = d.add(
+            f"{name}_sum", Sum("+++" if name == "model" else "++"), d.add(f"{name}_B", Gain(1.0), u)
+        )
+        x = d.add(f"{name}_x", UnitDelay(0.0), total)
+        d.connect(d.add(f"{name}_A", Gain(0.5), x), total)
+        outputs.append(d.add(f"{name}_C", Gain(1.0), x))
+    error = d.add("error", Sum("-+"), *outputs)
+    d.connect(d.add("L", Gain(0.1), error), d["model_sum"])
+    d.output("x_hat", d["model_x"])
+    d.output("y", outputs[1])
     return d
 
 
@@ -111,9 +207,12 @@ def through():
 
 
 CLASSICS = [
-    lstm, stacked, accumulator, pid, biquad, rnn, product_loop, algebraic_loop, unconnected, counter, through,
-    bs.Diagram,
+    lstm, stacked, flat_lstm, two_lstms, unity_feedback, state_space, cascade, mimo, observer, accumulator,
+    pid, biquad, rnn, product_loop, algebraic_loop, unconnected, counter, through, bs.Diagram,
 ]  # fmt: skip
+
+
+LOOPS = [unity_feedback, state_space, rnn, cascade, pid, mimo, observer]
 
 
 def random_diagram(seed, size=None, nested=True):

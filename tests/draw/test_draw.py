@@ -1,16 +1,22 @@
 import subprocess
 import sys
+from xml.etree import ElementTree
 
+import matplotlib
 import numpy as np
 import pytest
-from draw.diagrams import CLASSICS, lstm
+from draw.diagrams import CLASSICS, algebraic_loop, lstm, rnn, stacked
 from matplotlib.image import imread
 
 import blocksim as bs
+from blocksim.draw import picture
+from blocksim.draw.highlight import highlight as light
 from blocksim.draw.layout import layout
+from blocksim.draw.quality import report
 from blocksim.draw.render import render
-from blocksim.draw.signals import plot_signals
-from blocksim.errors import DiagramError, FileError, InputError
+from blocksim.draw.text import typeset
+from blocksim.draw.themes import theme
+from blocksim.errors import DiagramError, FileError
 
 
 @pytest.mark.parametrize("make", CLASSICS)
@@ -29,10 +35,26 @@ def test_formats_are_chosen_by_the_ending_and_deterministic(ending, start, tmp_p
     assert a == b
 
 
-def test_both_loops_of_an_lstm_are_seen_in_their_colours(tmp_path):
-    image = np.rint(255 * imread(bs.draw(lstm(), tmp_path / "x.png"))[..., :3])
-    for colour in ([0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00]):
-        assert (np.abs(image - colour).max(axis=-1) < 3).sum() > 1000
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_both_loops_of_an_lstm_are_seen_in_their_colours(name, tmp_path):
+    image = np.rint(255 * imread(bs.draw(lstm(), tmp_path / "x.png", theme=name))[..., :3])
+    for colour in theme(name).loops[:2]:
+        assert (np.abs(image - list(bytes.fromhex(colour[1:]))).max(axis=-1) < 3).sum() > 1000
+    assert (image[0, 0] == list(bytes.fromhex(theme(name).background[1:]))).all()
+
+
+def test_an_algebraic_loop_is_drawn_in_red(tmp_path):
+    image = np.rint(255 * imread(bs.draw(algebraic_loop(), tmp_path / "x.png"))[..., :3])
+    assert (np.abs(image - list(bytes.fromhex(theme("light").error[1:]))).max(axis=-1) < 3).sum() > 1000
+
+
+def test_settings_of_matplotlib_do_not_change_a_picture(tmp_path):
+    before = bs.draw(lstm(), tmp_path / "a.png").read_bytes()
+    with matplotlib.rc_context(
+        {"font.family": "monospace", "mathtext.fontset": "cm", "lines.linewidth": 9, "savefig.dpi": 30}
+    ):
+        assert bs.draw(lstm(), tmp_path / "b.png").read_bytes() == before
+        assert matplotlib.rcParams["lines.linewidth"] == 9
 
 
 def test_depth_opens_so_many_levels():
@@ -45,27 +67,55 @@ def test_depth_opens_so_many_levels():
     assert frames == [set(), {"cell"}, {"cell"} | gates, {"cell"} | gates]
 
 
-def test_text_is_large_enough_and_names_are_not_read_as_tex():
+def test_depth_by_path_opens_some_and_closes_others():
+    frames = {
+        tuple(sorted(depth)): {b.path for b in layout(stacked(), depth).boxes if b.shape == "frame"}
+        for depth in ({"": 0, "first": 1}, {"second": 0})
+    }
+    assert frames["", "first"] == {"first"}
+    assert frames[("second",)] == {"first", *(f"first/{g}" for g in "ifgo"), "dense"}
+
+
+def test_names_with_tex_characters_are_drawn_as_they_are():
+    names = {"a_b$": False, "x^2": False, r"\frac{": False, "$y_1$": True, "h_t": True, "50 % {#&~}": False}
     d = bs.Diagram("names")
-    d.output("$y_1$", d.add("a_b$", bs.library.Gain(1.0), d.input("x^2")))
+    for name in names:
+        d.add(name, bs.library.UnitDelay(0.0))
     figure = render(layout(d))
-    texts = {text.get_text(): text for text in figure.axes[0].texts}
-    assert {"$y_1$", "a_b$", "x^2"} <= set(texts)
-    assert all(not text.get_parse_math() and text.get_fontsize() * 150 / 72 >= 14 for text in texts.values())
+    figure.canvas.draw()
+    shown = {text.get_text(): text.get_parse_math() for text in figure.axes[0].texts}
+    captions = {name: math for name, math in shown.items() if "z" not in name}
+    assert captions == dict.fromkeys(names, False)
+    d = bs.Diagram("names")
+    for name in names:
+        d.input(name)
+    shown = {text.get_text(): text.get_parse_math() for text in render(layout(d)).axes[0].texts}
+    assert {typeset(name)[0]: math for name, math in names.items()} == shown
 
 
-def test_texts_are_no_wider_than_the_layout_takes_them_to_be():
+def test_very_long_names_are_shortened_and_control_characters_replaced(tmp_path):
+    d = bs.Diagram("names")
+    d.output("y" * 200, d.add("K" * 300, bs.library.Gain(1.0), d.input("\ud800u\t" * 50)))
+    scene = layout(d)
+    assert report(scene).clean
+    assert scene.width < 1200
+    bs.draw(d, tmp_path / "x.png")
+
+
+def test_texts_are_as_large_as_the_layout_takes_them_to_be():
     d = bs.Diagram("wide")
-    for name in ("WWW", "mmm mmm", "ILLINOIS", "hidden_state", "x" * 40, "αβγ 12", "Ä/ö".replace("/", "|")):
-        d.add(name, bs.library.UnitDelay(0.0), d.add(f"K{name}", bs.library.Gain(1.0)))
+    for name in ("WWW", "mmm mmm", "ILLINOIS", "hidden_state", "x" * 40, "αβγ 12", "Ä|ö", "h_t", "W_{1}"):
+        d.add(name, bs.library.UnitDelay(0.0), d.add(f"K{name}", bs.library.Gain(np.ones((3, 4)))))
         d.add(f"sub{name}", bs.Diagram())
     scene = layout(d)
     figure = render(scene)
     figure.set_dpi(800)  # pixels an inch: fine enough that the font's hinting does not count
     figure.canvas.draw()
-    widths = {text.get_text(): text.get_window_extent().width / 8 for text in figure.axes[0].texts}
-    labels = {label.text: label.width() for box in scene.boxes for label in box.labels if not label.math}
-    assert {text: (widths[text], w) for text, w in labels.items() if widths[text] > w} == {}
+    drawn = {text.get_text(): text.get_window_extent() for text in figure.axes[0].texts}
+    for label, _, area in scene.texts():
+        box = drawn[label.text]
+        assert box.width / 8 == pytest.approx(area[2] - area[0], rel=0.02, abs=1.5), label.text
+        assert box.height / 8 <= area[3] - area[1] + 1.5, label.text
 
 
 @pytest.mark.parametrize("name", ["x.jpg", "x", "x.png.txt"])
@@ -109,42 +159,57 @@ def test_importing_blocksim_loads_no_matplotlib():
     )
 
 
-class TestSignals:
-    time = np.arange(5) * 0.5
+class TestHighlight:
+    def test_what_fits_stands_out_and_the_rest_is_pale(self, tmp_path):
+        scene = light(layout(lstm()), ["f", "keep"])
+        bright = {box.path for box in scene.boxes if not box.dim}
+        assert bright == {"f", "keep", *(f"f/{name}" for name in ("W", "R", "b", "sum", "activation"))}
+        wires = {wire.source[0] for wire in scene.wires if not wire.dim}
+        assert wires == {"f", *(f"f/{name}" for name in ("W", "R", "b", "sum", "activation"))}
+        bs.draw(lstm(), tmp_path / "x.svg", highlight=["f", "keep"])
 
-    def test_few_components_are_steps_that_hold(self):
-        rows = np.arange(40.0).reshape(5, 2, 4)
-        (axis,) = plot_signals(self.time, {"i/W": rows}).axes
-        assert axis.get_title(loc="left") == "i/W"
-        assert [line.get_drawstyle() for line in axis.lines] == ["steps-post"] * 8
-        held = rows.reshape(5, 8)[[0, 1, 2, 3, 4, 4], 5]
-        np.testing.assert_array_equal(axis.lines[5].get_ydata(), held)
-        np.testing.assert_array_equal(axis.lines[5].get_xdata(), np.arange(6) * 0.5)
+    def test_of_a_branching_wire_only_the_way_to_what_stands_out_does(self):
+        before = next(wire for wire in layout(lstm(), 0).wires if wire.source[0] == "x")
+        scene = light(layout(lstm(), 0), ["x", "f"])
+        pale, bright = (wire for wire in scene.wires if wire.source[0] == "x")
+        assert (pale.dim, bright.dim) == (True, False)
+        assert bright.targets == [("f", ("in", "x"))]
+        length = [
+            sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in w.pieces) for w in (before, pale, bright)
+        ]
+        assert length[0] == pytest.approx(length[1] + length[2])
+        assert 0 < length[2] < length[0]
 
-    def test_many_components_are_a_map_with_a_colour_bar(self):
-        rows = np.arange(45.0).reshape(5, 9)
-        axis, bar = plot_signals(self.time, {"h": rows}).axes
-        (mesh,) = axis.collections
-        np.testing.assert_array_equal(np.ravel(mesh.get_array()), rows.T.ravel())
-        assert len(bar.get_images()) + len(bar.collections) > 0
+    def test_a_mapping_gives_a_sheet_with_titles(self, tmp_path):
+        scene = picture(lstm(), 0, {"forget": ["f"], "write": ["i", "g"], "output": "o"})
+        assert {"forget", "write", "output"} <= {label.text for label in scene.labels}
+        one = picture(lstm(), 0)
+        assert scene.width == pytest.approx(2 * one.width + 36)
+        assert scene.height > 2 * one.height
+        bs.draw(lstm(), tmp_path / "x.png", 0, highlight={"forget": ["f"]})
 
-    def test_axes_share_the_time_and_scalars_and_booleans_are_drawn(self, tmp_path):
-        signals = {"a": self.time**2, "b": self.time > 1, "none": np.zeros((5, 0))}
-        figure = plot_signals(self.time, signals, tmp_path / "s.png")
-        figure.axes[0].set_xlim(0, 1)
-        assert [axis.get_xlim() for axis in figure.axes] == [(0, 1)] * 3
-        assert (tmp_path / "s.png").stat().st_size > 1000
+    def test_an_unknown_path_is_an_error_with_the_nearest(self, tmp_path):
+        with pytest.raises(DiagramError, match="squash"):
+            bs.draw(lstm(), tmp_path / "x.png", highlight=["sqush"])
 
-    def test_one_step_and_no_signals(self, tmp_path):
-        plot_signals([0.0], {"wide": np.ones((1, 20))}, tmp_path / "s.png")
-        plot_signals([], {}, tmp_path / "s.png")
 
-    def test_lengths_must_agree(self):
-        with pytest.raises(InputError, match="5 instants"):
-            plot_signals(self.time, {"a": np.zeros(4)})
+def test_unknown_themes_and_depths_of_unknown_paths_are_errors_with_the_nearest(tmp_path):
+    with pytest.raises(DiagramError, match="dark"):
+        bs.draw(lstm(), tmp_path / "x.png", theme="drak")
+    with pytest.raises(DiagramError, match="first"):
+        bs.draw(stacked(), tmp_path / "x.png", depth={"frist": 1})
 
-    def test_a_result_plots_itself(self, tmp_path):
-        d = bs.Diagram()
-        d.output("y", d.add("K", bs.library.Gain(2.0), d.input("u")))
-        bs.simulate(d, {"u": np.ones(4)}).plot(tmp_path / "r.svg")
-        assert (tmp_path / "r.svg").exists()
+
+def test_a_notebook_shows_the_picture():
+    for d in (lstm(), bs.Diagram()):
+        root = ElementTree.fromstring(d._repr_svg_())
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert lstm()._repr_svg_() == lstm()._repr_svg_()
+
+
+def test_many_texts_of_a_stack_come_with_a_legend_and_one_loop_with_none():
+    assert [label.text for _, _, label in layout(stacked()).legend] == [
+        "loop through hidden_state",
+        "loop through cell_state",
+    ]
+    assert layout(rnn()).legend == []
