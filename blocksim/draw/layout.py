@@ -17,7 +17,7 @@ from blocksim.draw.symbols import names_signal, shorten, signs, symbol, terminal
 from blocksim.draw.text import typeset
 from blocksim.node import Node
 
-RESTARTS, KEEP = 12, 5
+RESTARTS, KEEP = 10, 4
 """How many beginnings the order of a small level is searched from, and how many orders are placed."""
 MANY = 200
 """Blocks and passing wires of a level above which both fall with their square."""

@@ -17,6 +17,8 @@ from blocksim.draw.tracks import NEAR, order_tracks
 
 MARGIN, NAME = 22.0, 12.0
 """Between blocks and vertical wires; what a name needs there beside its width."""
+TILTS = (-0.9, 0.0, -1.8, 1.8)
+"""How much more straightness counts at the right, in the first weights; the left is a good beginning."""
 SMALL = 250
 """Wires of a level up to which several solutions are compared."""
 TRIES = 12
@@ -37,10 +39,8 @@ class Placement:
 
 
 def place(groups: list[list[Group]]) -> Placement:
-    """The best of a few solutions for the groups in their order."""
-    program = Program([[item for group in layer for item in group.items] for layer in groups])
-    tilts = (0.0, -0.9) if len(program.links) < SMALL else (0.0,)
-    return min((_settle(program, tilt) for tilt in tilts), key=lambda found: found.badness)
+    """A first solution for the groups in their order."""
+    return _settle(Program([[item for group in layer for item in group.items] for layer in groups]), TILTS[0])
 
 
 def _wall(item: Item, inputs: bool) -> bool:
@@ -48,11 +48,11 @@ def _wall(item: Item, inputs: bool) -> bool:
 
 
 def polish(found: Placement) -> Placement:
-    """Straighten one bent wire after the other, and keep what makes the picture better."""
+    """Begin in other ways too; then straighten one bent wire after the other. The best is kept."""
     program = found.program
     if len(program.links) > SMALL:
         return found
-    found = min(found, _settle(program, 1.8), _settle(program, -1.8), key=lambda found: found.badness)
+    found = min([found, *(_settle(program, tilt) for tilt in TILTS[1:])], key=lambda found: found.badness)
     tried: set[int] = set()
     while todo := sorted(found.heights.bends.keys() - tried, key=lambda v: (found.heights.bends[v], v)):
         tried.add(todo[0])
