@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import fnmatch
+import html
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -9,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from blocksim.block import Array
-from blocksim.errors import InputError, did_you_mean, user_line
+from blocksim.errors import InputError, describe, did_you_mean, user_line
 from blocksim.plan import Plan
 
 if TYPE_CHECKING:
     import xarray
+
+
+SHOWN = 12
+"""Signals that a notebook draws."""
 
 
 class Result:
@@ -55,19 +62,53 @@ class Result:
         rows = [f"  {name}: {array.shape} {array.dtype}" for name, array in self.signals.items()]
         return "\n".join([f"<Result: {len(self.time)} steps of {self.dt:g} s", *rows]) + ">"
 
-    def plot(self, path: str | PathLike[str] | None = None, names: Sequence[str] | None = None) -> Any:
+    def plot(
+        self,
+        path: str | PathLike[str] | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        run: int = 0,
+        theme: str = "light",
+    ) -> Any:
         """Draw the recorded signals over time as a matplotlib figure, saved if `path` is given.
 
-        Of a batch, the first run is drawn.
+        `names` are paths or globs of recorded signals; of a batch, one run is drawn; `theme` is "light"
+        or "dark". Raises InputError for names or a run that there are not, FileError for a bad path.
         """
         from blocksim.draw.signals import plot_signals
 
-        chosen: dict[str, ArrayLike] = {
-            name: self[name] for name in (names if names is not None else self.signals)
-        }
+        chosen: dict[str, ArrayLike] = {}
+        for name in self.signals if names is None else names:
+            found = fnmatch.filter(self.signals, name) if name not in self.signals else [name]
+            for key in found or [name]:
+                chosen[key] = self[key]
+        title = ""
         if self._batch is not None:
-            chosen = {name: self[name][0] for name in chosen}
-        return plot_signals(self.time, chosen, path)
+            if isinstance(run, bool) or not isinstance(run, int) or not 0 <= run < self._batch:
+                raise InputError(
+                    "plot, run", f"an integer from 0 to {self._batch - 1}", describe(run), "", user_line()
+                )
+            chosen = {key: self[key][run] for key in chosen}
+            title = f"run {run} of {self._batch}"
+        return plot_signals(self.time, chosen, path, theme=theme, title=title)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of the recorded signals, and their plot."""
+        from blocksim.draw.save import png
+
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{array.shape}</td><td>{array.dtype}</td></tr>"
+            for name, array in self.signals.items()
+        )
+        head = f"<p>{len(self.time)} steps of {self.dt:g} s" + (
+            f", {self._batch} runs</p>" if self._batch is not None else "</p>"
+        )
+        shown = list(self.signals)[:SHOWN]
+        more = f"<p>Drawn: the first {SHOWN}.</p>" if len(self.signals) > SHOWN else ""
+        image = base64.b64encode(png(self.plot(names=shown))).decode() if shown and len(self.time) else ""
+        picture = f'<img alt="signals over time" src="data:image/png;base64,{image}">' if image else ""
+        table = f"<table><tr><th>signal</th><th>shape</th><th>dtype</th></tr>{rows}</table>"
+        return f"<div>{head}{table}{more}{picture}</div>"
 
     def to_xarray(self) -> xarray.Dataset:
         """The signals as an `xarray.Dataset` over `time` (and `batch`). Needs the extra `xarray`."""

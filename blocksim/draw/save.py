@@ -48,3 +48,10 @@ def svg(figure: Figure) -> str:
     with io.StringIO() as text, steady():
         figure.savefig(text, format="svg", metadata=NO_DATE[".svg"], facecolor=figure.get_facecolor())
         return text.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file, for a screen."""
+    with io.BytesIO() as data, steady():
+        figure.savefig(data, format="png", dpi=90, metadata={}, facecolor=figure.get_facecolor())
+        return data.getvalue()
