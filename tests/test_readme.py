@@ -30,7 +30,8 @@ def test_the_first_diagram(tmp_path, monkeypatch, capsys):
     assert len(BLOCKS[0].splitlines()) <= 20
 
 
-def test_a_block_and_an_lstm():
+def test_a_block_an_lstm_and_its_pictures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     scope: dict[str, object] = {"bs": bs, "x": rng.normal(size=(6, 2)), "x2": rng.normal(size=(3, 2))}
     scope |= random_lstm(rng, 2, 3)
@@ -43,6 +44,9 @@ def test_a_block_and_an_lstm():
     run = scope["run"]
     assert isinstance(run, bs.Result)
     np.testing.assert_allclose(run["h"], scope["h"], atol=1e-12)
+    exec(BLOCKS[3], scope)
+    pictures = {"layer.svg", "gates.png", "cell.png", "stages.png", "signals.png"}
+    assert {file.name for file in tmp_path.iterdir()} == pictures
 
 
 def test_the_set_up_is_two_lines():

@@ -130,6 +130,9 @@ class Program:
         sides: tuple[tuple[Side, list[Ending]], ...] = ("left", item.left), ("right", item.right)
         for side, found in sides:
             edge: tuple[Height, float] | None = None
+            heights = [dy for _, dy in item.ports.values()] or [0.0]
+            rim = box.h / 2 - max(map(abs, heights)) if box else 0.0
+            below = max((dy for _, dy, _ in found), default=0.0)
             for net, dy, port in found:
                 end = End(net, item, side, port)
                 ends.append(end)
@@ -137,9 +140,9 @@ class Program:
                     self.at[end] = {middle: 1.0}, dy
                     continue
                 self.at[end] = {self._variable(): 1.0}, 0.0
-                place = (top, box.h / 2 + dy) if edge is None else (edge[0], dy - edge[1])
+                place = (top, rim) if edge is None else (edge[0], dy - edge[1])
                 self._below(place[0], self.at[end], place[1])
-                self._below(self.at[end], ({middle: 1.0, half: 1.0}, 0.0), box.h / 2 - dy)
+                self._below(self.at[end], ({middle: 1.0, half: 1.0}, 0.0), rim + below - dy)
                 edge = self.at[end], dy
 
     def _bound(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from blocksim.draw.rank import Net, Vertex
-from blocksim.draw.scene import Label, Point, Rectangle, Scene, Wire
+from blocksim.draw.scene import DOT, Label, Point, Rectangle, Scene, Wire
 
 CLEAR, STEP = 2.0, 6.0
 """Between a name and all else, and between the places that are tried."""
@@ -21,6 +21,7 @@ class _Taken:
         areas = [box.area() for box in scene.boxes]
         areas += [label.area(box.x, box.y) for box in scene.boxes for label in box.labels]
         areas += [_span(piece) for wire in scene.wires for piece in wire.pieces]
+        areas += [(x - DOT, y - DOT, x + DOT, y + DOT) for wire in scene.wires for x, y in wire.dots]
         self.areas = np.array(areas).reshape(-1, 4)
 
     def add(self, area: Rectangle) -> None:

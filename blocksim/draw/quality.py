@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from blocksim.draw.scene import Box, Label, Point, PortKey, Rectangle, Scene, Wire
+from blocksim.draw.scene import DOT, Box, Label, Point, PortKey, Rectangle, Scene, Wire
 from blocksim.draw.strokes import crossings
 
 EPS = 2e-3
@@ -232,6 +232,10 @@ def _text_on_wire(g: _Geometry) -> Faults:
     for label, _, area in g.texts:
         for i in _meeting(g.piece_areas, area):
             yield f"{label.text!r} stands on {_of(g.pieces[i][0])} at {_at(area[:2])}"
+    dots = [(wire, (x - DOT, y - DOT, x + DOT, y + DOT)) for wire in g.scene.wires for x, y in wire.dots]
+    for wire, area in dots:
+        for i in _meeting(g.text_areas, area):
+            yield f"{g.texts[i][0].text!r} stands on a junction of {_of(wire)} at {_at(area[:2])}"
     for box in g.leaves:
         for label in box.labels:
             for stroke in box.strokes if abs(label.at[1]) < box.h / 2 else ():

@@ -12,8 +12,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
 
-from blocksim.draw.scene import Box, Label, Point, Scene, Wire
-from blocksim.draw.strokes import Line, crossings, hops, lines
+from blocksim.draw.scene import DOT, Box, Label, Point, Scene, Wire
+from blocksim.draw.strokes import ARROW, Line, breaks, lines
 from blocksim.draw.text import FAMILY, steady
 from blocksim.draw.themes import LIGHT, Theme, blend
 
@@ -91,44 +91,43 @@ def _colour(wire: Wire, theme: Theme, plain: str) -> str:
 
 def _wires(sheet: _Sheet, scene: Scene, theme: Theme) -> None:
     """Every net with arrows and junctions; a wire hops over another, or has a gap where it cannot."""
-    hopping = hops(scene)
+    crossed = breaks(scene)
     for i, wire in enumerate(scene.wires):
         colour = _colour(wire, theme, theme.ink)
         width = WIRE if wire.loop is None and not wire.error else LOOP
         layer = 2.0 if wire.dim else 2.4
-        for line in lines(wire, hopping.get(i, [])):
+        for line in lines(wire, crossed.get(i, {})):
             sheet.add(layer, _path(line), "none", colour, width)
         for x, y in wire.dots:
-            sheet.add(layer + 0.1, _disc((x, y), 3.8), colour, "none", 0.0)
+            sheet.add(layer + 0.1, _disc((x, y), DOT), colour, "none", 0.0)
         for tip, along in wire.arrows:
             sheet.add(layer + 0.1, _arrow(tip, along), colour, "none", 0.0)
-    frames = [box.area() for box in scene.boxes if box.shape == "frame"]
-    for i, j, (x, y) in crossings(scene):
-        if (x, y) not in hopping.get(i, []):
-            inside = any(left < x < right and top < y < bottom for left, top, right, bottom in frames)
-            behind, other = theme.frame if inside else theme.background, scene.wires[j]
-            sheet.add(2.6, Path([(x - 4, y), (x + 4, y)]), "none", behind, LOOP + 1)
-            width = WIRE if other.loop is None and not other.error else LOOP
-            sheet.add(2.7, Path([(x, y - 4), (x, y + 4)]), "none", _colour(other, theme, theme.ink), width)
 
 
 def _path(line: Line) -> Path:
     vertices, codes = [line.start], [Path.MOVETO]
     for kind, *points in line.moves:
-        if kind == "hop":  # half a circle as two Bézier curves
+        if kind == "hop":  # half a circle
             (x, y), end = points
-            r, k = abs(end[0] - x), 0.5523
-            sign = 1 if end[0] > x else -1
-            vertices += [(x - sign * r, y - k * r), (x - sign * k * r, y - r), (x, y - r)]
-            vertices += [(x + sign * k * r, y - r), (x + sign * r, y - k * r), (x + sign * r, y)]
+            r = end[0] - x
+            top = (x, y - abs(r))
+            vertices += _quarter(vertices[-1], (x - r, top[1]), top)
+            vertices += _quarter(top, (end[0], top[1]), end)
             codes += [Path.CURVE4] * 6
         elif kind == "corner":
-            vertices += points
-            codes += [Path.CURVE3] * 2
+            vertices += _quarter(vertices[-1], *points)
+            codes += [Path.CURVE4] * 3
         else:
             vertices += points
-            codes.append(Path.LINETO)
+            codes.append(Path.MOVETO if kind == "gap" else Path.LINETO)
     return Path(vertices, codes)
+
+
+def _quarter(start: Point, corner: Point, end: Point) -> list[Point]:
+    """A quarter of a circle from start to end as a Bézier curve; the corner is where its tangents meet."""
+    k = 0.5523
+    first, second = (tuple(p + k * (c - p) for p, c in zip(at, corner, strict=True)) for at in (start, end))
+    return [(first[0], first[1]), (second[0], second[1]), end]
 
 
 def _disc(centre: Point, radius: float) -> Path:
@@ -137,7 +136,7 @@ def _disc(centre: Point, radius: float) -> Path:
 
 def _arrow(tip: Point, along: Point) -> Path:
     (x, y), (dx, dy) = tip, along
-    back, side = (x - 10 * dx, y - 10 * dy), (4.6 * dy, 4.6 * dx)
+    back, side = (x - ARROW * dx, y - ARROW * dy), (4.6 * dy, 4.6 * dx)
     return _closed([tip, (back[0] + side[0], back[1] + side[1]), (back[0] - side[0], back[1] - side[1])])
 
 
@@ -147,14 +146,15 @@ def _closed(points: Iterable[Point]) -> Path:
 
 
 def _rounded(box: Box, radius: float) -> Path:
-    """A rectangle whose corners are rounded by quadratic curves."""
+    """A rectangle with rounded corners."""
     left, top, right, bottom = box.area()
     vertices, codes = [(left + radius, top)], [Path.MOVETO]
     corners = [(right, top), (right, bottom), (left, bottom), (left, top)]
     ways = [(1, 0), (0, 1), (-1, 0), (0, -1)]
     for (x, y), (dx, dy), (ex, ey) in zip(corners, ways, ways[1:] + ways[:1], strict=True):
-        vertices += [(x - radius * dx, y - radius * dy), (x, y), (x + radius * ex, y + radius * ey)]
-        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+        start, end = (x - radius * dx, y - radius * dy), (x + radius * ex, y + radius * ey)
+        vertices += [start, *_quarter(start, (x, y), end)]
+        codes += [Path.LINETO, *[Path.CURVE4] * 3]
     return Path([*vertices, vertices[0]], [*codes, Path.CLOSEPOLY])
 
 

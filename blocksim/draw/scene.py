@@ -14,6 +14,8 @@ from blocksim.draw.text import extent
 Point = tuple[float, float]
 Rectangle = tuple[float, float, float, float]
 """Left, top, right and bottom."""
+DOT = 3.8
+"""The radius of a junction."""
 PortKey = tuple[Literal["in", "out"], str]
 """Whether it takes or gives a signal, and its name."""
 

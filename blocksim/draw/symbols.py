@@ -295,7 +295,9 @@ def _box(
     for kind, ports in sides:
         for port, dy in zip(ports, spread(len(ports)), strict=True) if len(ports) > 1 else ():
             align = "left" if kind == "in" else "right"
-            names.append(Label(shorten(port), (0.0, dy), SMALL, align, quiet=True, port=(kind, port)))
+            text, math = typeset(shorten(port))
+            size = 13.0 if math else SMALL
+            names.append(Label(text, (0.0, dy), size, align, math, quiet=True, port=(kind, port)))
             room[kind] = max(room[kind], names[-1].width() + 6)
     most = max(len(ports) for _, ports in sides)
     text = max((label.width() for label in rows), default=0.0)

@@ -1,0 +1,38 @@
+"""Draw every model of models/ for the README.
+
+Run: python examples/gallery.py [FOLDER]
+
+The pictures go to examples/gallery, or to FOLDER.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import blocksim as bs
+from blocksim.script import Script
+
+HERE = Path(__file__).parent
+FOLDER = HERE / "gallery"
+
+
+def draw(folder: Path) -> list[Path]:
+    """The pictures of all models, light, and of the LSTM layer also dark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for path in sorted((HERE.parent / "models").glob("*.py")):
+        script = Script(path)
+        options = script.options()
+        if script.name == "lstm_walkthrough":
+            files += script.call("report", options, None, folder)
+            continue
+        for theme in ("light", "dark") if script.name == "lstm_layer" else ("light",):
+            files.append(folder / (script.name + ("_dark.png" if theme == "dark" else ".png")))
+            bs.draw(script.diagram(options), files[-1], theme=theme)
+    return files
+
+
+if __name__ == "__main__":
+    for file in draw(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER):
+        print(file)
