@@ -147,8 +147,13 @@ def match_names(plan: Plan, record: str | Iterable[str] | None) -> list[str]:
     return list(names)
 
 
-def read_states(plan: Plan, given: Mapping[str, Any], batch: int | None) -> tuple[list[Any], int]:
-    """The states to start from, in the plan's order, with a batch axis if there is one; and the step."""
+def read_states(
+    plan: Plan, given: Mapping[str, Any], batch: int | None, initial: Mapping[str, Any]
+) -> tuple[list[Any], int]:
+    """The states to start from, in the plan's order, with a batch axis if there is one; and the step.
+
+    `initial` holds those that are not given.
+    """
     check_mapping("initial_state", given)
     for path in given:
         if path not in plan.initial_state and path != STEP:
@@ -157,7 +162,7 @@ def read_states(plan: Plan, given: Mapping[str, Any], batch: int | None) -> tupl
                 did_you_mean(path, plan.initial_state), user_line(),
             )  # fmt: skip
 
-    def state(path: str, initial: Any) -> Any:
+    def state(path: str, form: Any) -> Any:
         where, line = f"initial_state[{path!r}]", plan.line(path)
 
         def leaf(old: Any, new: Any) -> Array:
@@ -173,13 +178,13 @@ def read_states(plan: Plan, given: Mapping[str, Any], batch: int | None) -> tupl
             return np.broadcast_to(array.astype(old.dtype), lead + old.shape)
 
         try:
-            return tree_map(leaf, initial, given.get(path, initial))
+            return tree_map(leaf, form, given.get(path, initial[path]))
         except InputError:
             raise
         except (TypeError, ValueError) as error:
             raise InputError(where, "the form of the block's init()", str(error), line=line) from error
 
-    states = [state(path, initial) for path, initial in plan.initial_state.items()]
+    states = [state(path, form) for path, form in plan.initial_state.items()]
     step = given.get(STEP, 0)
     if np.ndim(step) or not float(step).is_integer() or step < 0:
         raise InputError(

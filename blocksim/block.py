@@ -74,6 +74,8 @@ class Block:
     contract: ClassVar[Contract]
     guarded: ClassVar[bool]
     """Whether engines verify each value that the block returns; true of all code that is not blocksim's."""
+    elementwise: ClassVar[Any] = False
+    """Whether element i of the output depends on the elements i of inputs and parameters alone."""
 
     def __post_init__(self) -> None:
         for field in param_fields(type(self)):
@@ -102,6 +104,10 @@ class Block:
     def parameters(self) -> dict[str, Array]:
         """The tunable arrays by field name."""
         return {f.name: getattr(self, f.name) for f in param_fields(type(self))}
+
+    def matrix(self) -> str | None:
+        """The parameter K of a block that is y = K @ u, if it is one."""
+        return None
 
     def with_parameters(self, values: dict[str, Any]) -> Self:
         """The same block with some parameters replaced, unchecked: the values may be traced."""

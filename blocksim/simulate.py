@@ -18,9 +18,8 @@ from blocksim.arguments import (
     read_inputs,
     read_states,
 )
-from blocksim.block import Array
 from blocksim.diagram import Diagram
-from blocksim.engines import Job, Outcome, find_engine
+from blocksim.engines import Job, find_engine
 from blocksim.engines.numpy import Watch
 from blocksim.errors import InputError, user_line
 from blocksim.plan import compile
@@ -50,7 +49,8 @@ def simulate(
     inputs: `{"x": array (T, *shape)}`, or `(B, T, *shape)` for a batch of B independent runs; T is
     the number of steps. record: paths or patterns (`"i/*"` within a level, `"**"` all) beside the
     outputs. initial_state: states by path, (partly) given; another run's `final_state` resumes it.
-    params: `{path: {field: array}}`, replaced for this run. dtype: float64 (default) or float32.
+    params: `{path: {field: array}}`, replaced for this run; with a leading axis of B, a batch of runs
+    that differ in them. engine: "numpy", "jax" (compiled), or "bdsim". dtype: float64 (default) or float32.
     progress: a bar, or a function of (steps done, steps in all). keep: "last" keeps only the last
     row of each signal. check_finite: stop at the first inf or NaN and name its block and step.
 
@@ -71,28 +71,20 @@ def simulate(
     arrays, steps, batch = read_inputs(plan, {} if inputs is None else inputs, steps)
     names = match_names(plan, record)
     slots = list(dict.fromkeys(plan.names[name] for name in names))
-    states, first = read_states(plan, {} if initial_state is None else initial_state, batch)
-    values = plan.replace({} if params is None else params)
+    replaced = plan.replace({} if params is None else params, batch, sweep=True)
+    if batch is None and replaced.runs is not None:
+        batch = replaced.runs
+        arrays = [np.broadcast_to(a, (batch, *a.shape)) for a in arrays]
+    given = {} if initial_state is None else initial_state
+    states, first = read_states(plan, given, batch, plan.initial(replaced))
 
     with _ticking(progress, steps * (batch or 1)) as tick:
-
-        def one(inputs: list[Array], states: list[Any]) -> Outcome:
-            return run(
-                Job(
-                    plan, dt, first, steps, inputs, states, values, slots,
-                    keep == "last", check_finite, tick,
-                )
-            )  # fmt: skip
-
-        if batch is None:
-            outcome = one(arrays, states)
-        else:
-            outcome = _stack(
-                [
-                    one([a[b] for a in arrays], tree_map(lambda leaf, b=b: leaf[b], states))
-                    for b in range(batch)
-                ]
+        outcome = run(
+            Job(
+                plan, dt, first, steps, arrays, states, replaced.values, batch, replaced.batched, slots,
+                keep == "last", check_finite, tick,
             )
+        )  # fmt: skip
     rows = dict(zip(slots, outcome.rows, strict=True))
     time = dt * np.arange(first + steps - 1 if keep == "last" else first, first + steps)
     state = dict(zip(plan.initial_state, tree_map(np.array, outcome.states), strict=True))
@@ -131,14 +123,15 @@ class Simulator:
         self.dt = as_step_size(dt)
         self._watch = Watch(self._plan, check_finite)
         with self._watch.errors():
-            values = self._plan.replace({} if params is None else params)
-            self._step = self._plan.bind(np, self.dt, values, self._watch.guard)
-        self._initial = initial_state or {}
+            replaced = self._plan.replace({} if params is None else params)
+            self._step = self._plan.bind(np, self.dt, replaced.values, self._watch.guard)
+        self._given = {} if initial_state is None else initial_state
+        self._initial = self._plan.initial(replaced)
         self.reset()
 
     def reset(self) -> None:
         """Go back to the initial state and to the first step."""
-        self._states, self._k = read_states(self._plan, self._initial, None)
+        self._states, self._k = read_states(self._plan, self._given, None, self._initial)
         self.signals: dict[str, Any] = {}
         """Every signal of the last step, by path."""
 
@@ -164,13 +157,6 @@ class Simulator:
         self.signals = {name: slots[slot] for name, slot in self._plan.names.items()}
         self._states, self._k = states, self._k + 1
         return {name: slots[slot] for name, slot in self._plan.outputs.items()}
-
-
-def _stack(outcomes: list[Outcome]) -> Outcome:
-    first, *others = outcomes
-    rows = [np.stack(same) for same in zip(*(o.rows for o in outcomes), strict=True)]
-    states = tree_map(lambda *leaf: np.stack(leaf), first.states, *(o.states for o in others))
-    return Outcome(rows, states)
 
 
 @contextmanager

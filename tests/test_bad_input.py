@@ -236,9 +236,9 @@ def replaced_parameter_field():
     bs.simulate(gain(), {"u": np.ones((2, 3))}, params={"twice": {"k": 1.0}})
 
 
-@case("params['twice']['K']", LINE, r"real numbers of shape ()", r"an array of shape (2,)")
+@case("params['twice']['K']", LINE, "real numbers of shape (), or with a leading axis", "list [[1.0, 2.0]]")
 def replaced_parameter_shape():
-    bs.simulate(gain(), {"u": np.ones((2, 3))}, params={"twice": {"K": [1.0, 2.0]}})
+    bs.simulate(gain(), {"u": np.ones((2, 3))}, params={"twice": {"K": [[1.0, 2.0]]}})
 
 
 # -- shapes and dtypes --------------------------------------------------------------------------

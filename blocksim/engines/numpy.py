@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from blocksim.block import Signal
-from blocksim.engines import Job, Outcome
+from blocksim.engines import Job, Outcome, one_by_one
 from blocksim.errors import BlockError, NonFiniteError, describe
 from blocksim.plan import Operation, Plan
 from blocksim.plan.tree import leaves, tree_map
@@ -18,12 +19,19 @@ from blocksim.plan.tree import leaves, tree_map
 TICK = 1000
 
 
+@one_by_one
 def run(job: Job) -> Outcome:
     """Step a plan. Raises NonFiniteError, and BlockError where a user's block breaks its word."""
     outcome = _loop(job, inspect_all=False)
     if job.check_finite and not _finite(outcome.rows + outcome.states):
         outcome = _loop(job, inspect_all=True)
     return outcome
+
+
+@one_by_one
+def locate(job: Job) -> Outcome:
+    """Step a plan and look at every value. Raises NonFiniteError for the first that is not finite."""
+    return _loop(replace(job, check_finite=True), inspect_all=True)
 
 
 def _loop(job: Job, inspect_all: bool) -> Outcome:

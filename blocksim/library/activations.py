@@ -25,6 +25,8 @@ __all__ = [
 class Sigmoid(Block):
     """y = 1 / (1 + exp(-u)), elementwise."""
 
+    elementwise = True
+
     def output(self, xp: Any, u: Any) -> Any:
         return 1 / (1 + xp.exp(-u))
 
@@ -35,6 +37,8 @@ class Sigmoid(Block):
 @block
 class Tanh(Block):
     """y = tanh(u), elementwise."""
+
+    elementwise = True
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.tanh(u)
@@ -54,6 +58,8 @@ class HardSigmoid(Block):
     array([0. , 0.5, 0.7])
     """
 
+    elementwise = True
+
     slope: Array = param(default=0.2)
     offset: Array = param(default=0.5)
 
@@ -68,6 +74,8 @@ class HardSigmoid(Block):
 class Softsign(Block):
     """y = u / (1 + |u|), elementwise."""
 
+    elementwise = True
+
     def output(self, xp: Any, u: Any) -> Any:
         return u / (1 + xp.abs(u))
 
@@ -78,6 +86,8 @@ class Softsign(Block):
 @block
 class ReLU(Block):
     """y = max(u, 0), elementwise."""
+
+    elementwise = True
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.maximum(u, 0)
@@ -94,6 +104,8 @@ class LeakyReLU(Block):
     >>> bs.library.LeakyReLU(0.1).output(np, np.array([-2.0, 3.0]))
     array([-0.2,  3. ])
     """
+
+    elementwise = True
 
     slope: Array = param(default=0.01)
 
@@ -113,6 +125,8 @@ class ELU(Block):
     array([-0.5,  3. ])
     """
 
+    elementwise = True
+
     alpha: Array = param(default=1.0)
 
     def output(self, xp: Any, u: Any) -> Any:
@@ -125,6 +139,8 @@ class ELU(Block):
 @block
 class Softplus(Block):
     """y = log(1 + exp(u)), elementwise, without overflow."""
+
+    elementwise = True
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.logaddexp(0, u)

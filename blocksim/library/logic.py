@@ -28,6 +28,8 @@ class RelationalOperator(Block):
     array([ True, False])
     """
 
+    elementwise = True
+
     operator: str
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class LogicalOperator(Block):
     >>> bs.library.LogicalOperator("NOR").output(np.array([0.0, 0.0]), np.array([0.0, 2.0]))
     array([ True, False])
     """
+
+    elementwise = True
 
     operator: str
 

@@ -26,6 +26,13 @@ class Gain(Block):
 
     K: Array = param()
 
+    @property
+    def elementwise(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.K.ndim != 2
+
+    def matrix(self) -> str | None:
+        return "K" if self.K.ndim == 2 else None
+
     def output(self, u: Any) -> Any:
         K = self.K
         return K @ u if K.ndim == 2 else K * u
@@ -49,6 +56,8 @@ class Bias(Block):
     array([1.5, 2.5])
     """
 
+    elementwise = True
+
     b: Array = param()
 
     def output(self, u: Any) -> Any:
@@ -66,6 +75,8 @@ class Sum(Block):
     >>> bs.library.Sum("+-").input_ports()
     ('u1', 'u2')
     """
+
+    elementwise = True
 
     signs: str = ""
 
@@ -98,6 +109,8 @@ class Product(Block):
     >>> bs.library.Product("*/").input_ports()
     ('u1', 'u2')
     """
+
+    elementwise = True
 
     operators: str = ""
 
@@ -135,6 +148,8 @@ def _check_operators(block: Block, field: str, value: str, known: str) -> None:
 class Abs(Block):
     """y = |u|, elementwise."""
 
+    elementwise = True
+
     def output(self, xp: Any, u: Any) -> Any:
         return xp.abs(u)
 
@@ -146,6 +161,8 @@ class Abs(Block):
 class Sign(Block):
     """y = -1, 0 or 1, the sign of u, elementwise."""
 
+    elementwise = True
+
     def output(self, xp: Any, u: Any) -> Any:
         return xp.sign(u)
 
@@ -156,6 +173,8 @@ class Sign(Block):
 @block
 class Sqrt(Block):
     """y = sqrt(u), elementwise, for u >= 0."""
+
+    elementwise = True
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.sqrt(u)
@@ -184,6 +203,8 @@ class MathFunction(Block):
     (('u1', 'u2'), -1.0)
     """
 
+    elementwise = True
+
     function: str
 
     def __post_init__(self) -> None:
@@ -208,6 +229,8 @@ class MinMax(Block):
     >>> bs.library.MinMax("max").output(np, np.array([1.0, 4.0]), np.array([3.0, 2.0]))
     array([3., 4.])
     """
+
+    elementwise = True
 
     function: str = "min"
 

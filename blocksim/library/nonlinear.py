@@ -24,6 +24,8 @@ class Saturation(Block):
     array([-1. ,  0.5,  2. ])
     """
 
+    elementwise = True
+
     lower: Array = param(default=-1.0)
     upper: Array = param(default=1.0)
 
@@ -50,6 +52,8 @@ class DeadZone(Block):
     array([-2.,  0.,  1.])
     """
 
+    elementwise = True
+
     start: Array = param(default=-1.0)
     end: Array = param(default=1.0)
 
@@ -75,6 +79,8 @@ class Quantizer(Block):
     >>> bs.library.Quantizer(0.5).output(np, np.array([0.7, 0.8, -1.2]))
     array([ 0.5,  1. , -1. ])
     """
+
+    elementwise = True
 
     interval: Array = param(default=1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,14 +50,26 @@ def check_finite(path: str, name: str, array: Any, node: Node) -> None:
         )  # fmt: skip
 
 
-def check_replacements(
-    flat: Diagram, params: dict[str, dict[str, Any]], dtype: np.dtype[Any]
-) -> dict[str, dict[str, Any]]:
-    """Parameters given for one run, verified against the diagram and cast: paths, fields, shapes, values.
+@dataclass(frozen=True)
+class Replaced:
+    """Parameters of one run, by path and field, or of a batch of runs that differ in some of them."""
 
-    Raises DiagramError or ParameterError, with the nearest path or field.
+    values: dict[str, dict[str, Any]]
+    batched: dict[str, frozenset[str]]
+    """The names of those, by path, that have a leading axis of runs."""
+    runs: int | None
+
+
+def check_replacements(
+    flat: Diagram, params: dict[str, dict[str, Any]], dtype: np.dtype[Any], runs: int | None, sweep: bool
+) -> Replaced:
+    """Parameters given for a run, verified against the diagram and cast: paths, fields, shapes, values.
+
+    With `sweep`, they may have a leading axis of runs, as many as `runs` says if it does. Raises
+    DiagramError or ParameterError, with the nearest path or field.
     """
     out: dict[str, dict[str, Any]] = {}
+    batched: dict[str, frozenset[str]] = {}
     for where, value in {"params": params, **(params if isinstance(params, Mapping) else {})}.items():
         if not isinstance(value, Mapping):
             raise ParameterError(
@@ -82,14 +95,22 @@ def check_replacements(
                     where, f"a parameter of {node.block!r}", f"{field!r}",
                     did_you_mean(field, known), node.line,
                 )  # fmt: skip
-            array, old = np.asarray(value), known[field]
-            if array.shape != old.shape or array.dtype.kind not in "biuf":
+            try:
+                array, old = np.asarray(value), known[field]
+            except ValueError:
+                array, old = np.asarray(None), known[field]
+            swept = sweep and array.ndim == old.ndim + 1 and array.shape[1:] == old.shape and len(array) > 0
+            if swept and runs in (None, len(array)):
+                runs = len(array)
+                batched[path] = batched.get(path, frozenset()) | {field}
+            elif array.shape != old.shape or array.dtype.kind not in "biuf":
+                lead = f", or with a leading axis of {runs or 'any number of'} runs" if sweep else ""
                 raise ParameterError(
-                    where, f"real numbers of shape {old.shape}", describe(array),
+                    where, f"real numbers of shape {old.shape}{lead}", describe(value),
                     "The diagram fixes the shape of each parameter.", node.line,
                 )  # fmt: skip
             with np.errstate(over="ignore"):
                 array = array.astype(dtype if old.dtype.kind == "f" else old.dtype)
             check_finite(path, field, array, node)
             out.setdefault(path, {})[field] = array
-    return out
+    return Replaced(out, batched, runs if batched else None)

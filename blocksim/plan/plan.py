@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
@@ -14,9 +14,10 @@ from blocksim.block import Block, Signal
 from blocksim.diagram import Diagram
 from blocksim.errors import Line
 from blocksim.node import Port
-from blocksim.plan.check import check_replacements
+from blocksim.plan.check import Replaced, check_replacements
 from blocksim.plan.code import DT, FIRST, XP, Code, Step, T
 from blocksim.plan.infer import Inferred
+from blocksim.plan.tree import tree_map
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class Operation:
     reads: tuple[int, ...]
     writes: tuple[int, ...]
     """The slots of the outputs; of an update, the slot of the state."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The blocks whose parameters it takes."""
+        return (self.path,)
+
+    def call(self, blocks: Mapping[str, Block], *values: Any) -> Any:
+        """Do it with these blocks on the values of `reads`."""
+        return getattr(blocks[self.path], self.method)(*values)
 
 
 Wrap = Callable[[Operation, Callable[..., Any]], Callable[..., Any]]
@@ -176,9 +186,31 @@ class Plan:
         signals = {name: slots[slot] for name, slot in self.names.items()}
         return dict(zip(self.initial_state, states, strict=True)), signals
 
-    def replace(self, params: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Verify and cast parameters given for one run; see `bind`."""
-        return check_replacements(self.flat, params, self.dtype)
+    def replace(
+        self, params: dict[str, dict[str, Any]], runs: int | None = None, sweep: bool = False
+    ) -> Replaced:
+        """Verify and cast parameters given for one run; with `sweep`, for a batch of runs. See `bind`."""
+        return check_replacements(self.flat, params, self.dtype, runs, sweep)
+
+    def initial(self, replaced: Replaced) -> dict[str, Any]:
+        """The initial states by path with these parameters, with an axis of runs where these have one."""
+        states = dict(self.initial_state)
+
+        def state(path: str, values: dict[str, Any]) -> Any:
+            made = getattr(self.blocks[path].with_parameters(values), "init")()  # noqa: B009
+            return tree_map(lambda old, new: np.asarray(new, old.dtype), self.initial_state[path], made)
+
+        for path in states.keys() & replaced.values.keys():
+            values, swept = replaced.values[path], replaced.batched.get(path)
+            if swept:
+                each = [
+                    state(path, {name: a[b] if name in swept else a for name, a in values.items()})
+                    for b in range(replaced.runs or 0)
+                ]
+                states[path] = tree_map(lambda *leaf: np.stack(leaf), *each)
+            else:
+                states[path] = state(path, values)
+        return states
 
     def _as_arrays(self, xp: ModuleType, op: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
         dtypes = [self.slot_signals[slot].dtype for slot in op.writes]

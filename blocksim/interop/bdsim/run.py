@@ -15,7 +15,7 @@ import numpy as np
 from bdsim.components import clocklist
 
 from blocksim.block import Block, Signal
-from blocksim.engines import Job, Outcome
+from blocksim.engines import Job, Outcome, one_by_one
 from blocksim.engines.numpy import Watch
 from blocksim.errors import BlockError, BlocksimError
 from blocksim.interop.bdsim.blocks import Form, Map, Probe, State, Time
@@ -28,6 +28,7 @@ STATE = "@state"
 """The name of a state's port, which no port of the diagram can have."""
 
 
+@one_by_one
 def run(job: Job) -> Outcome:
     """Run a plan in bdsim. Raises NonFiniteError, and BlockError where a block fails."""
     model = _Model(job)

@@ -1,0 +1,236 @@
+"""A program as a function of arrays that JAX can compile and differentiate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from blocksim.block import Block, Signal
+from blocksim.errors import BlockError, BlocksimError, describe
+from blocksim.plan.code import DT, FIRST, XP, T
+from blocksim.plan.program import AnyOperation, Program, Stage
+from blocksim.plan.tree import leaves, tree_map
+
+Env = dict[int, Any]
+"""Values by slot: arrays with an axis of rows if they differ from step to step, then one of runs if any."""
+Parameters = Mapping[str, Mapping[str, Any]]
+NONE: frozenset[int] = frozenset()
+
+
+class Kernel:
+    """Runs a program over rows; made anew for each trace, with parameters that may be traced.
+
+    `batched` says which parameters have a leading axis of runs, of which there are `batch`; with
+    `check` it is found out whether any value is not finite.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        params: Parameters,
+        dt: Any,
+        batch: int | None = None,
+        batched: Mapping[str, frozenset[str]] | None = None,
+        check: bool = False,
+    ) -> None:
+        self.program, self.plan, self.params = program, program.plan, params
+        self.batch, self.batched, self.check = batch, batched or {}, check
+        self.states = [op.writes[0] for op in self.plan.updates]
+        self.runs: set[int] = set()
+        """The slots whose values have an axis of runs."""
+        if batch is not None:
+            self.runs.update(self.states, range(FIRST, FIRST + len(self.plan.flat.inputs)))
+        self.once: Env = {XP: None, DT: dt}
+        for op in program.once:
+            self.once.update(self._done(op, self.once))
+
+    def run(
+        self, states: list[Any], inputs: list[Any], first: Any, count: int, valid: Any = None
+    ) -> tuple[list[Any], Env, Any]:
+        """The next states, `count` rows of each kept slot, and whether a value may not have been finite.
+
+        Of the rows the first `valid` count; without it all do, and the function can be differentiated.
+        """
+        env: Env = dict(self.once)
+        env[T] = (first + jnp.arange(count)) * self.once[DT]
+        env.update(enumerate(inputs, FIRST))
+        after: Env = dict(zip(self.states, states, strict=True))
+        sums = _sums([a for slot, a in self.once.items() if slot > DT]) if self.check else []
+        for i, stage in enumerate(self.program.stages):
+            if stage.loop:
+                read_later = {
+                    s for other in self.program.stages[i + 1 :] for op in other.operations for s in op.reads
+                }
+                sums += self._loop(stage, env, after, read_later | self.program.keep, valid)
+            else:
+                sums += self._at_once(stage, env, after, count, valid)
+        rows = {slot: self._rows(slot, env[slot], count) for slot in self.program.keep}
+        finite = [jnp.isfinite(a).all() for a in sums]
+        return [after[s] for s in self.states], rows, ~jnp.stack(finite).all() if finite else False
+
+    # -- stages ------------------------------------------------------------------------------------
+
+    def _at_once(self, stage: Stage, env: Env, after: Env, count: int, valid: Any) -> list[Any]:
+        last = (count if valid is None else valid) - 1
+        watched: list[Any] = []
+        for op in stage.operations:
+            varying = frozenset(op.reads) - self.once.keys()
+            done = self._done(op, env, varying)
+            if not varying:
+                done = {
+                    s: tree_map(lambda a: jnp.broadcast_to(a, (count, *a.shape)), v) for s, v in done.items()
+                }
+            watched += leaves(list(done.values()))
+            if op.method == "update":  # the state of a step is what the step before left
+                (slot,) = op.writes
+                before, following = after[slot], done[slot]
+                after[slot] = tree_map(lambda a: a[last], following)
+                done = {slot: tree_map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), before, following)}
+            env.update(done)
+        if not self.check:
+            return []
+        mask = jnp.arange(count) <= last
+        return [jnp.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, 0) for a in _sums(watched)]
+
+    def _loop(self, stage: Stage, env: Env, after: Env, wanted: set[int], valid: Any) -> list[Any]:
+        inside = {slot for op in stage.operations for slot in op.writes}
+        given = sorted(wanted & inside)
+        taken = sorted({s for op in stage.operations for s in op.reads} - inside - self.once.keys())
+        slots = [op.writes[0] for op in stage.updates]
+
+        def step(states: list[Any], row: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+            local = self.once | dict(zip(taken, row, strict=True)) | dict(zip(slots, states, strict=True))
+            changed: Env = {}
+            watched: list[Any] = []
+            for op in stage.operations:
+                done = self._done(op, local)
+                (changed if op.method == "update" else local).update(done)
+                watched += leaves(list(done.values()))
+            new = [changed[s] for s in slots]
+            return new, [self._with_runs(s, local[s]) for s in given], _sums(watched) if self.check else []
+
+        rows = [env[s] for s in taken]
+        start = [after[s] for s in slots]
+        _, forms, sum_forms = jax.eval_shape(step, start, jax.tree.map(lambda a: a[0], rows))
+        sums = [jnp.zeros(form.shape, form.dtype) for form in sum_forms]
+
+        def checked(carry: Any, row: list[Any]) -> Any:
+            states, sums = carry
+            states, out, new = step(states, row)
+            return (states, [a + 0 * b for a, b in zip(sums, new, strict=True)]), out  # 0 * inf is NaN
+
+        if valid is None:
+            (states, sums), found = lax.scan(checked, (start, sums), rows, length=len(env[T]))
+        else:
+            count = len(env[T])
+            buffers = [jax.tree.map(lambda f: jnp.zeros((count, *f.shape), f.dtype), form) for form in forms]
+
+            def body(k: Any, carry: Any) -> Any:
+                inner, buffers = carry
+                row = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, k, keepdims=False), rows)
+                inner, out = checked(inner, row)
+                return inner, jax.tree.map(
+                    lambda b, v: lax.dynamic_update_index_in_dim(b, v, k, 0), buffers, out
+                )
+
+            (states, sums), found = lax.fori_loop(jnp.uint32(0), valid.astype(jnp.uint32), body, ((start, sums), buffers))
+        after.update(zip(slots, states, strict=True))
+        env.update(zip(given, found, strict=True))
+        return sums
+
+    # -- operations --------------------------------------------------------------------------------
+
+    def _done(self, op: AnyOperation, env: Env, varying: frozenset[int] = NONE) -> Env:
+        """What an operation writes; `varying` are the slots that it reads whose values have rows."""
+        blocks = {path: self.plan.blocks[path] for path in op.paths}
+        params = {path: dict(self.params.get(path, {})) for path in op.paths}
+
+        def call(params: dict[str, dict[str, Any]], *values: Any) -> tuple[Any, ...]:
+            own = {path: block.with_parameters(params[path]) for path, block in blocks.items()}
+            with self._blame(op, blocks):
+                value = op.call(own, *(jnp if s == XP else v for s, v in zip(op.reads, values, strict=True)))
+            return self._settled(op, value)
+
+        made: Any = call
+        runs = [0 if s in self.runs else None for s in op.reads]
+        param_runs = {
+            p: {f: 0 if f in self.batched.get(p, ()) else None for f in a} for p, a in params.items()
+        }
+        if 0 in runs or any(0 in axes.values() for axes in param_runs.values()):
+            made = jax.vmap(made, in_axes=(param_runs, *runs))
+            self.runs.update(op.writes)
+        elif op.method == "update" and self.batch is not None:
+            plain = made
+            made = lambda *given: tree_map(self._repeated, plain(*given))  # noqa: E731
+        if varying:
+            made = jax.vmap(made, in_axes=(None, *(0 if s in varying else None for s in op.reads)))
+        return dict(zip(op.writes, made(params, *(env[s] for s in op.reads)), strict=True))
+
+    def _settled(self, op: AnyOperation, value: Any) -> tuple[Any, ...]:
+        """The values for the slots that an operation writes, in the forms that they had at compile."""
+        if op.method == "update":
+            form, several = self.plan.initial_state[op.paths[0]], (value,)
+            forms: list[Any] = [form]
+        else:
+            forms = [self.program.signals[s] for s in op.writes]
+            several = value if len(forms) > 1 else (value,)
+
+        def settle(form: Any, new: Any) -> Any:
+            array = jnp.asarray(new)
+            if array.shape != form.shape:
+                raise BlockError(
+                    op.paths[0], f"a value of shape {form.shape}, as at compile", describe(new),
+                    "A signal's shape cannot depend on its value.", self.plan.line(op.paths[0]),
+                )  # fmt: skip
+            return array.astype(jax.dtypes.canonicalize_dtype(form.dtype))
+
+        return tuple(tree_map(settle, form, one) for form, one in zip(forms, several, strict=True))
+
+    @contextmanager
+    def _blame(self, op: AnyOperation, blocks: Mapping[str, Block]) -> Iterator[None]:
+        try:
+            yield
+        except BlocksimError:
+            raise
+        except Exception as error:
+            path = op.paths[0] if op.paths else "plan"
+            untraceable = isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
+            got = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(". ")
+            advice = "Write xp.where(condition, a, b) instead of `if`, and xp's functions instead of numpy's."
+            raise BlockError(
+                path, f"{blocks.get(path)!r} to be code that JAX can compile, in {op.method}()", got,
+                advice if untraceable else "", self.plan.line(path) if op.paths else None,
+            ) from error  # fmt: skip
+
+    # -- axes --------------------------------------------------------------------------------------
+
+    def _repeated(self, array: Any) -> Any:
+        """The same for all runs."""
+        return jnp.broadcast_to(array, (self.batch, *array.shape))
+
+    def _with_runs(self, slot: int, value: Any) -> Any:
+        return value if self.batch is None or slot in self.runs else tree_map(self._repeated, value)
+
+    def _rows(self, slot: int, array: Any, count: int) -> Any:
+        """The rows of a kept slot, with an axis of runs if there are any."""
+        if slot in self.once:
+            array = self._with_runs(slot, array)
+            return jnp.broadcast_to(array, (count, *array.shape))
+        if self.batch is None or slot in self.runs:
+            return array
+        return jnp.broadcast_to(array[:, None], (count, self.batch, *array.shape[1:]))
+
+
+def _sums(arrays: list[Any]) -> list[Any]:
+    """The sums of the float arrays that have one form: not finite where one of them is not."""
+    sums: dict[Signal, Any] = {}
+    for array in arrays:
+        if jnp.issubdtype(array.dtype, jnp.floating):
+            form = Signal(array.shape, array.dtype)
+            sums[form] = sums[form] + array if form in sums else array
+    return list(sums.values())
