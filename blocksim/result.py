@@ -65,7 +65,7 @@ class Result:
     def plot(
         self,
         path: str | PathLike[str] | None = None,
-        names: Sequence[str] | None = None,
+        names: str | Sequence[str] | None = None,
         *,
         run: int = 0,
         theme: str = "light",
@@ -78,16 +78,19 @@ class Result:
         from blocksim.draw.signals import plot_signals
 
         chosen: dict[str, ArrayLike] = {}
-        for name in self.signals if names is None else names:
+        wanted = [names] if isinstance(names, str) else names
+        if wanted is not None and not (
+            isinstance(wanted, Sequence) and all(isinstance(name, str) for name in wanted)
+        ):
+            raise InputError("plot, names", "a list of paths or globs", describe(names), line=user_line())
+        for name in self.signals if wanted is None else wanted:
             found = fnmatch.filter(self.signals, name) if name not in self.signals else [name]
             for key in found or [name]:
                 chosen[key] = self[key]
-        title = ""
+        title, runs = "", self._batch or 1
+        if isinstance(run, bool) or not isinstance(run, int) or not 0 <= run < runs:
+            raise InputError("plot, run", f"an integer from 0 to {runs - 1}", describe(run), "", user_line())
         if self._batch is not None:
-            if isinstance(run, bool) or not isinstance(run, int) or not 0 <= run < self._batch:
-                raise InputError(
-                    "plot, run", f"an integer from 0 to {self._batch - 1}", describe(run), "", user_line()
-                )
             chosen = {key: self[key][run] for key in chosen}
             title = f"run {run} of {self._batch}"
         return plot_signals(self.time, chosen, path, theme=theme, title=title)

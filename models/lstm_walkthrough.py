@@ -53,11 +53,20 @@ def cell(W, R, b) -> bs.Diagram:
     return d
 
 
+def start(h0, c0) -> bs.Diagram:
+    """The states before the first step."""
+    d = bs.Diagram("start")
+    d.output("$h_0$", d.add("h", Constant(h0)))
+    d.output("$c_0$", d.add("c", Constant(c0)))
+    return d
+
+
 def model(length: int = 3, inputs: int = 4, units: int = 3, seed: int = 0) -> bs.Diagram:
     """The layer over `length` steps, unrolled: inputs x_1, x_2, ..., outputs h_1, h_2, ..."""
     W, R, b, h0, c0 = weights(inputs, units, seed)
     d = bs.Diagram("lstm_walkthrough")
-    h, c = d.add("h_0", Constant(h0)), d.add("c_0", Constant(c0))
+    before = d.add("start", start(h0, c0))
+    h, c = before["$h_0$"], before["$c_0$"]
     for k in range(1, length + 1):
         step = d.add(f"A_{k}", cell(W, R, b), h, c, d.input(f"x_{k}", shape=inputs))
         h, c = step["h_t"], step["c_t"]

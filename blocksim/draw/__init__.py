@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["draw", "picture", "write"]
 
 Depth = int | Mapping[str, int] | None
-Highlight = Iterable[str] | Mapping[str, Iterable[str]] | None
+Highlight = Collection[str] | Mapping[str, Collection[str]] | None
 
 
 def draw(
@@ -58,7 +58,10 @@ def picture(diagram: Diagram, depth: Depth = None, highlight: Highlight = None) 
     from blocksim.draw.layout import layout
     from blocksim.draw.text import steady
 
+    if not isinstance(diagram, Diagram):
+        raise DiagramError("draw", "a Diagram", describe(diagram), line=user_line())
     _check_depth(diagram, depth)
+    _check_highlight(highlight)
     with steady():
         scene = layout(diagram, depth)
         if isinstance(highlight, Mapping):
@@ -75,6 +78,18 @@ def write(scene: Scene, path: str | PathLike[str], theme: str = "light") -> Path
     file = check_path(path)
     save(render(scene, find_theme(theme)), file)
     return file
+
+
+def _check_highlight(highlight: object) -> None:
+    def are_texts(group: object) -> bool:
+        return isinstance(group, Collection) and all(isinstance(path, str) for path in group)
+
+    groups = [*highlight.values(), list(highlight)] if isinstance(highlight, Mapping) else [highlight]
+    if highlight is not None and (not highlight or not all(map(are_texts, groups))):
+        raise DiagramError(
+            "draw, highlight", "a list of paths or globs, or a dictionary from titles to such lists",
+            describe(highlight), "", user_line(),
+        )  # fmt: skip
 
 
 def _check_depth(diagram: Diagram, depth: object) -> None:
@@ -94,15 +109,18 @@ def _check_depth(diagram: Diagram, depth: object) -> None:
 
 
 def _repr_svg_(diagram: Diagram) -> str:
-    """The picture that a notebook shows: subsystems closed where all would be too much."""
+    """The picture that a notebook shows: subsystems are closed where all would be too much."""
     from blocksim.draw.render import render
     from blocksim.draw.save import svg
     from blocksim.draw.themes import theme
 
-    leaves = sum(not isinstance(node.block, Diagram) for _, node in diagram.walk())
-    return svg(render(picture(diagram, None if leaves <= MANY else 1), theme("light")))
+    count, depth = 0, 0
+    while count <= MANY and depth <= LEVELS:
+        depth += 1
+        count = sum(path.count("/") <= depth for path, _ in diagram.walk())
+    return svg(render(picture(diagram, depth - 1 if count > MANY else None), theme("light")))
 
 
-MANY = 60
-"""Blocks above which a notebook shows one level of subsystems."""
+MANY, LEVELS = 60, 20
+"""A notebook shows so many levels of subsystems as have no more blocks than this, of the first so many."""
 setattr(Diagram, "_repr_svg_", _repr_svg_)  # noqa: B010  drawing stands above diagrams, which know nothing of it

@@ -66,8 +66,8 @@ def _parts(wire: Wire, boxes: dict[str, Box], lit: set[str], around: set[str]) -
 
 
 def _segments(wire: Wire) -> list[tuple[Point, Point]]:
-    """The pieces, parted wherever another begins or ends on them."""
-    ends = sorted({end for piece in wire.pieces for end in piece})
+    """The pieces, parted at junctions and wherever another begins or ends on them."""
+    ends = sorted({end for piece in wire.pieces for end in piece}.union(wire.dots))
     found = []
     for (x0, y0), (x1, y1) in wire.pieces:
         on = [

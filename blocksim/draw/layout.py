@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.draw.loops import Loops, find_loops
-from blocksim.draw.order import best_orders, make_groups, restore
+from blocksim.draw.order import best_orders, disorder, make_groups, restore
 from blocksim.draw.place import finish, place, polish
 from blocksim.draw.rank import Net, Vertex, rank
 from blocksim.draw.scene import Box, Label, Point, Rectangle, Scene, Stroke
@@ -21,6 +21,8 @@ RESTARTS, KEEP = 10, 4
 """How many beginnings the order of a small level is searched from, and how many orders are placed."""
 MANY = 200
 """Blocks and passing wires of a level above which both fall with their square."""
+DISORDER = 0.05
+"""What two blocks in another order than in the diagram cost, where a bend costs 1."""
 TITLE, PADDING = 30.0, 14.0
 BORDER = 16.0
 
@@ -196,6 +198,7 @@ class _Level:
         for order in orders:
             restore(groups, order)
             found.append(place(groups))
+            found[-1].badness += DISORDER * disorder(groups)
         title = Label(shorten(self.path.rpartition("/")[2]), align="left", bold=True)
         best = min(range(len(found)), key=lambda i: found[i].badness)
         restore(groups, orders[best])

@@ -64,10 +64,29 @@ def find_loops(diagram: Diagram) -> Loops:
     for name in loops.values():
         numbers.setdefault(name.rpartition("/")[2], len(numbers))
     found.names = {number: name for name, number in numbers.items()}
+    members: dict[str, frozenset[str]] = {}
     for loop, name in sorted(loops.items(), key=lambda item: len(item[0])):
         for member in loop:
             found.of.setdefault(member, numbers[name.rpartition("/")[2]])
+            members.setdefault(member, loop)
+    _add_branches(found, graph, members)
     return found
+
+
+def _add_branches(found: Loops, graph: nx.MultiDiGraph, members: dict[str, frozenset[str]]) -> None:
+    """Blocks in a row that lead from a loop back to it, beside others that do, are part of it too."""
+    for name in found.part:
+        if name in found.of:
+            continue
+        row = [name]
+        while row[0] not in found.of and graph.in_degree(row[0]) == 1 and len(row) <= len(found.part):
+            row.insert(0, next(graph.predecessors(row[0])))
+        while row[-1] not in found.of and graph.out_degree(row[-1]) == 1 and len(row) <= len(found.part):
+            row.append(next(graph.successors(row[-1])))
+        start, *inner, end = row if len(row) > 2 else (name, name)
+        alone = all(graph.in_degree(block) == 1 for block in inner)
+        if alone and start in found.of and end in members[start]:
+            found.of |= dict.fromkeys(inner, found.of[start])
 
 
 def _dominators(graph: nx.DiGraph, state: str) -> frozenset[str]:

@@ -13,6 +13,8 @@ from blocksim.draw.scene import Point, PortKey
 Side = Literal["left", "right"]
 Ending = tuple[Net, float, PortKey | None]
 """A net, its height relative to its item, and the port of the item's block."""
+SPREAD = 6.0
+"""How far blocks may be from their place in the diagram, at the last beginning; 1 is a whole layer."""
 EXCHANGES = 8_000_000
 """How many places a group is tried at falls with the size of the picture by this."""
 
@@ -44,6 +46,8 @@ class Group:
 
     layer: int
     choices: list[list[Item]]
+    declared: int | None = None
+    """The place of its vertex among those of the diagram, if it has one."""
     choice: int = 0
     rank: int = 0
 
@@ -84,13 +88,13 @@ def make_groups(vertices: dict[str, Vertex]) -> list[list[Group]]:
             channels[net].append(vertex.layer)
     passing = {(net, k): None for net in nets for k in range(min(channels[net]), max(channels[net]))}
     groups: list[list[Group]] = [[] for _ in range(layers)]
-    for vertex in vertices.values():
+    for declared, vertex in enumerate(vertices.values()):
         bends: dict[str, tuple[bool, bool]] = {}
         for port, net in vertex.inputs.items():
             late = from_right.get((vertex.key, port), False)
             merged = late and net is not None and passing.pop((net, vertex.layer), 0) is None
             bends[port] = late, merged
-        groups[vertex.layer].append(Group(vertex.layer, _arrangements(vertex, bends)))
+        groups[vertex.layer].append(Group(vertex.layer, _arrangements(vertex, bends), declared))
     for net, layer in passing:
         item = Item(net=net, left=[(net, 0.0, None)], right=[(net, 0.0, None)])
         groups[layer].append(Group(layer, [[item]]))
@@ -208,14 +212,19 @@ def _crossings(a: NetEnds, b: NetEnds) -> int:
 
 
 def best_orders(groups: list[list[Group]], restarts: int, keep: int) -> list[Arrangement]:
-    """Some different orders with the fewest crossings, found from that many beginnings."""
-    found: dict[tuple[object, ...], tuple[float, int, Arrangement]] = {}
+    """Some different orders with the fewest crossings, found from that many beginnings.
+
+    Of equally many crossings, those are preferred in which blocks stand in the order of the diagram.
+    """
+    found: dict[tuple[object, ...], tuple[float, int, int, Arrangement]] = {}
+    declared = arrangement(groups)
     for seed in range(restarts):
-        cost = sort_layers(groups, seed)
+        restore(groups, declared)
+        cost = sort_layers(groups, seed, seed / restarts)
         look = tuple((id(group), group.choice) for layer in groups for group in layer)
-        found.setdefault(look, (cost, seed, arrangement(groups)))
-    ordered = sorted(found.values(), key=lambda entry: entry[:2])
-    best = [order for cost, _, order in ordered if cost <= ordered[0][0] + 1][:keep]
+        found.setdefault(look, (cost, disorder(groups), seed, arrangement(groups)))
+    ordered = sorted(found.values(), key=lambda entry: entry[:3])
+    best = [order for cost, _, _, order in ordered if cost <= ordered[0][0] + 1][:keep]
     for i, order in enumerate(best):
         restore(groups, order)
         tidy(groups)
@@ -223,15 +232,25 @@ def best_orders(groups: list[list[Group]], restarts: int, keep: int) -> list[Arr
     return best
 
 
-def sort_layers(groups: list[list[Group]], seed: int) -> int:
-    """Order every layer in place, beginning with another order for each seed; returns the crossings."""
+def disorder(groups: list[list[Group]]) -> int:
+    """How many pairs of blocks of one layer stand in another order than in the diagram."""
+    places = [[group.declared for group in layer if group.declared is not None] for layer in groups]
+    return sum(a > b for layer in places for a, b in combinations(layer, 2))
+
+
+def sort_layers(groups: list[list[Group]], seed: int, disorder: float) -> int:
+    """Order every layer in place, from a beginning that is so far from the present order, 0 to 1.
+
+    Returns the crossings.
+    """
     chance = random.Random(seed)
     for layer in groups:
-        if seed:
-            chance.shuffle(layer)
+        spread = SPREAD * disorder
+        places = {group: i / len(layer) + spread * chance.random() for i, group in enumerate(layer)}
+        layer.sort(key=places.__getitem__)
         _number(layer)
         for group in layer:
-            group.choice = chance.randrange(len(group.choices)) if seed else 0
+            group.choice = chance.randrange(len(group.choices)) if chance.random() < disorder else 0
     best: tuple[int, Arrangement] | None = None
     window = max(1, EXCHANGES // (1 + sum(len(layer) for layer in groups)) ** 2)
     for turn in range(4):
@@ -277,12 +296,9 @@ def _barycentre(groups: list[list[Group]], k: int, side: Side) -> None:
     for group in layer:
         means = []
         for net in dict.fromkeys(group.nets(side)):
-            others = [
-                (g.rank + 0.4 + (i + 1) / 9) / len(groups[g.layer])
-                for end in points[net]
-                for g, i in end
-                if g is not group
-            ]
+            near, far = points[net][side == "left"], points[net][side == "right"]
+            across = far or [end for end in near if end[0] is not group]
+            others = [(g.rank + 0.4 + (i + 1) / 9) / len(groups[g.layer]) for g, i in across]
             means += [sum(others) / len(others)] if others else []
         wanted[group] = sum(means) / len(means) if means else (group.rank + 0.5) / len(layer)
     layer.sort(key=wanted.__getitem__)

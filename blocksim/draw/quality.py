@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from blocksim.draw.save import DPI, resolution
 from blocksim.draw.scene import DOT, Box, Label, Point, PortKey, Rectangle, Scene, Wire
 from blocksim.draw.strokes import crossings
 
@@ -17,7 +18,6 @@ CLOSE = 6.0
 """Wires of two nets side by side are at least so far apart, in units of 1/100 inch."""
 CAPITAL = 0.73
 """The height of a capital letter, of the size of its font."""
-DPI = 150
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class Report:
         return not any(self.faults.values())
 
     def __str__(self) -> str:
+        dpi = resolution(max(self.size) / 100)
         rows = [(kind, str(len(found))) for kind, found in self.faults.items()]
         rows += [
             ("blocks, wires, labels", f"{self.blocks}, {self.wires}, {self.labels}"),
             ("crossings, bends", f"{self.crossings}, {self.bends}"),
             ("length of wires", f"{self.length / 100:.1f} in"),
             ("size", f"{self.size[0] / 100:.1f} x {self.size[1] / 100:.1f} in"),
-            ("smallest text", f"{self.smallest_text:.1f} px high at {DPI} dpi"),
+            ("smallest text", f"{self.smallest_text * dpi / DPI:.1f} px high at {dpi:.0f} dpi"),
         ]
         width = max(len(kind) for kind, _ in rows)
         lines = [f"{kind:<{width}}  {value}" for kind, value in rows]

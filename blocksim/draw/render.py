@@ -30,16 +30,17 @@ class _Sheet:
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
-        self.paths: dict[tuple[float, str, str, float], list[Path]] = defaultdict(list)
+        self.paths: dict[tuple[float, str, str, float, bool], list[Path]] = defaultdict(list)
 
-    def add(self, layer: float, path: Path, face: str, edge: str, width: float) -> None:
-        self.paths[layer, face, edge, width].append(path)
+    def add(self, layer: float, path: Path, face: str, edge: str, width: float, dashed: bool = False) -> None:
+        self.paths[layer, face, edge, width, dashed].append(path)
 
     def draw(self) -> None:
-        for (layer, face, edge, width), paths in sorted(self.paths.items()):
+        for (layer, face, edge, width, dashed), paths in sorted(self.paths.items()):
             self.axes.add_collection(
                 PathCollection(
                     paths, facecolors=face, edgecolors=edge, linewidths=width, zorder=layer,
+                    linestyles=[(0, (4, 1.5))] if dashed else "solid",
                     joinstyle="round", capstyle="butt", transform=self.axes.transData,
                     offset_transform=IdentityTransform(),
                 ),
@@ -64,7 +65,8 @@ def _render(scene: Scene, theme: Theme) -> Figure:
         _box(sheet, box, theme)
     _wires(sheet, scene, theme)
     for (x, y), number, label in scene.legend:
-        sheet.add(2, Path([(x, y), (x + 26, y)]), "none", theme.loop(number), LOOP)
+        colour, dashed = theme.loop(number)
+        sheet.add(2, Path([(x, y), (x + 26, y)]), "none", colour, LOOP, dashed)
         _text(axes, label, label.at, theme.ink)
     sheet.draw()
     for box in scene.boxes:
@@ -85,7 +87,7 @@ def _shade(colour: str, dim: bool, theme: Theme) -> str:
 
 
 def _colour(wire: Wire, theme: Theme, plain: str) -> str:
-    colour = theme.error if wire.error else plain if wire.loop is None else theme.loop(wire.loop)
+    colour = theme.error if wire.error else plain if wire.loop is None else theme.loop(wire.loop)[0]
     return _shade(colour, wire.dim, theme)
 
 
@@ -95,9 +97,10 @@ def _wires(sheet: _Sheet, scene: Scene, theme: Theme) -> None:
     for i, wire in enumerate(scene.wires):
         colour = _colour(wire, theme, theme.ink)
         width = WIRE if wire.loop is None and not wire.error else LOOP
+        dashed = wire.loop is not None and not wire.error and theme.loop(wire.loop)[1]
         layer = 2.0 if wire.dim else 2.4
         for line in lines(wire, crossed.get(i, {})):
-            sheet.add(layer, _path(line), "none", colour, width)
+            sheet.add(layer, _path(line), "none", colour, width, dashed)
         for x, y in wire.dots:
             sheet.add(layer + 0.1, _disc((x, y), DOT), colour, "none", 0.0)
         for tip, along in wire.arrows:

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from blocksim.draw.text import steady
-from blocksim.errors import FileError, user_line
+from blocksim.errors import FileError, describe, user_line
 
 DPI, PIXELS = 150, 10_000
 """Dots an inch; fewer where a side would have more pixels than this."""
@@ -18,6 +18,8 @@ NO_DATE = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 def check_path(path: str | PathLike[str]) -> Path:
     """The path, if its ending is one that can be written. Raises FileError."""
+    if not isinstance(path, (str, PathLike)) or "\0" in str(path):
+        raise FileError("draw, path", "the name of a file", describe(path), line=user_line())
     found = Path(path)
     if found.suffix.lower() not in NO_DATE:
         raise FileError(
@@ -27,9 +29,14 @@ def check_path(path: str | PathLike[str]) -> Path:
     return found
 
 
+def resolution(longest: float) -> float:
+    """The dots an inch of a picture whose longer side has so many inches."""
+    return min(DPI, PIXELS / longest)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the same figure gives the same file. Raises FileError where that is refused."""
-    dpi = min(DPI, PIXELS / max(figure.get_size_inches()))
+    dpi = resolution(max(figure.get_size_inches()))
     kind = path.suffix.lower()
     try:
         with steady():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from blocksim.draw.save import check_path, save
+from blocksim.draw.symbols import shorten
 from blocksim.draw.text import FAMILY, steady
 from blocksim.draw.themes import Theme
 from blocksim.draw.themes import theme as find_theme
@@ -33,7 +35,8 @@ UNITS = (
     (np.inf, 1 / 3600, "h"),
 )
 """The longest span of each unit of time, how many there are in a second, its sign."""
-TEXT = 10.0
+TEXT, LONGEST = 10.0, 60
+"""The size of texts, and the most characters of a title."""
 
 
 def plot_signals(
@@ -47,7 +50,7 @@ def plot_signals(
     """Draw each signal over time (seconds) in a scope of its own, all over the same time; saved to `path`.
 
     time (T,), every signal (T, *shape), titled by its path. A unit in brackets at the end of a name,
-    `speed [m/s]`, goes to the axis. Each component is drawn as steps that hold from row to row; more than
+    `speed [rpm]`, goes to the axis. Each component is drawn as steps that hold from row to row; more than
     8 become a map of colours. Long signals are thinned so that no peak is lost. Raises InputError where
     lengths differ or there are more than 40 signals, FileError for a bad path.
 
@@ -62,7 +65,9 @@ def plot_signals(
         raise InputError(
             "plot", f"at most {MOST} signals", f"{len(signals)}", "Choose some with names=.", user_line()
         )
-    t = np.asarray(time, float)
+    t = _numbers("the time", time).astype(float)
+    if t.ndim != 1 or not np.isfinite(t).all():
+        raise InputError("plot, time", "a vector of finite seconds", describe(time), line=user_line())
     span = float(t[-1] - t[0]) if len(t) > 1 else 1.0
     scale, unit = next((scale, unit) for most, scale, unit in UNITS if span <= most)
     with steady():
@@ -71,8 +76,8 @@ def plot_signals(
         figure = Figure(figsize=(9, height), layout="constrained", facecolor=look.background)
         axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
         for axis, (name, signal) in zip(axes, signals.items(), strict=False):
-            values = np.asarray(signal)
-            if t.ndim != 1 or values.shape[:1] != t.shape:
+            values = _numbers(repr(name), signal)
+            if values.shape[:1] != t.shape:
                 raise InputError(
                     f"plot of {name!r}", f"an array with a row for each of the {t.size} instants",
                     describe(values), "The first axis is time.", user_line(),
@@ -88,6 +93,16 @@ def plot_signals(
     return figure
 
 
+def _numbers(what: str, value: ArrayLike) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"plot of {what}", "an array of real numbers", describe(value), line=user_line())
+    return array
+
+
 def _scope(
     figure: Figure, axis: Axes, name: str, t: NDArray[np.float64], values: NDArray[np.generic], look: Theme
 ) -> None:
@@ -96,9 +111,9 @@ def _scope(
     title, sign = (unit[1], unit[2]) if unit else (name, "")
     rows = values.reshape(len(t), int(np.prod(values.shape[1:])))
     shape = f"  {'×'.join(map(str, values.shape[1:]))}" if values.ndim > 2 else ""
-    axis.set_title(title + shape, loc="left", fontproperties=_font(), parse_math=False)
-    if sign:
-        axis.set_ylabel(sign, fontproperties=_font(), parse_math=False)
+    axis.set_title(shorten(title, LONGEST) + shape, loc="left", fontproperties=_font(), parse_math=False)
+    if sign and rows.shape[1] <= LINES:
+        axis.set_ylabel(shorten(sign), fontproperties=_font(), parse_math=False)
     if not rows.size:
         return
     if values.dtype.kind in "iub":
@@ -112,6 +127,7 @@ def _scope(
         )
         axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         bar = figure.colorbar(mesh, ax=axis, pad=0.01)
+        bar.set_label(shorten(sign), fontproperties=_font(), parse_math=False)
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         return
     for j in range(rows.shape[1]):
@@ -128,7 +144,7 @@ def _scope(
 
 
 def _colours(look: Theme) -> list[str]:
-    return [*look.loops, look.ink, look.quiet]
+    return [*look.loops, look.ink, look.quiet, look.curve]
 
 
 def _font(size: float = TEXT) -> FontProperties:

@@ -37,11 +37,21 @@ def symbol(path: str, name: str, node: Node) -> Box:
     own = getattr(type(node.block), "symbol", None)
     if isinstance(own, str):
         make = SHAPES.get(own)
-        return make(path, name, node) if make else _captioned(_text(path, node, own), name)
+        box = make(path, name, node) if make else None
+        if box is not None and _has_room(box, node):
+            return box
+        text = type(node.block).__name__ if make else own
+        return _captioned(_text(path, node, text), name)
     for cls in type(node.block).__mro__:
         if make := SYMBOLS.get(cls.__name__):
             return make(path, name, node)
     return _captioned(_text(path, node, type(node.block).__name__), name)
+
+
+def _has_room(box: Box, node: Node) -> bool:
+    """Whether a shape has a place for each port: at its outline, and not two at one place."""
+    narrow = {"triangle": (1, 1), "circle": (3, 1)}.get(box.shape, (3, 1) if box.strokes else (99, 99))
+    return len(node.inputs) <= narrow[0] and len(node.outputs) <= narrow[1]
 
 
 def terminal(path: str, name: str, key: PortKey) -> Box:
@@ -75,11 +85,11 @@ def names_signal(name: str, node: Node) -> bool:
     return shown and plain not in {"sum", "add", "product", "multiply", "activation", kinds[0].lower()}
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, longest: int = ELLIPSIS) -> str:
     """A text with its middle left out where it is too long for a picture."""
-    half = ELLIPSIS // 2
+    half = longest // 2
     text = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    return text if len(text) <= ELLIPSIS else f"{text[:half]}…{text[-half:]}"
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
 
 
 def spread(count: int, spacing: float = SPACING) -> list[float]:

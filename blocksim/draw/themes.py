@@ -22,8 +22,9 @@ class Theme:
     fills: dict[str, str]
     loops: tuple[str, ...]
 
-    def loop(self, number: int) -> str:
-        return self.loops[number % len(self.loops)]
+    def loop(self, number: int) -> tuple[str, bool]:
+        """The colour of a loop, and whether its line is dashed, since others have had all the colours."""
+        return self.loops[number % len(self.loops)], number >= len(self.loops)
 
 
 LIGHT = Theme(
@@ -39,7 +40,7 @@ LIGHT = Theme(
         "plain": "#ffffff", "gain": "#fff6df", "state": "#e3edfb", "function": "#e6f5e6",
         "constant": "#f2f2f2", "terminal": "#ededed", "subsystem": "#f3eff8",
     },
-    loops=("#0072B2", "#B04E00", "#00805C", "#A5457D", "#7A6200", "#3464C6"),
+    loops=("#0072B2", "#B04E00", "#00805C", "#A5457D", "#00427A"),
 )  # fmt: skip
 """The loops' colours are those of Okabe and Ito, darkened until a text in them can be read on white."""
 
@@ -56,7 +57,7 @@ DARK = Theme(
         "plain": "#2a2e36", "gain": "#443c26", "state": "#26384f", "function": "#26402c",
         "constant": "#33373e", "terminal": "#3a3f47", "subsystem": "#372f44",
     },
-    loops=("#56B4E9", "#F0A04B", "#3CC79A", "#E6A0C8", "#F0E442", "#9DB8FF"),
+    loops=("#56B4E9", "#F0A04B", "#3CC79A", "#E6A0C8", "#F0E442"),
 )  # fmt: skip
 
 THEMES = {"light": LIGHT, "dark": DARK}
@@ -69,7 +70,7 @@ def theme(name: str) -> Theme:
     >>> theme("dark").background
     '#1b1e24'
     """
-    if name not in THEMES:
+    if not isinstance(name, str) or name not in THEMES:
         raise DiagramError(
             "theme", " or ".join(map(repr, THEMES)), repr(name), did_you_mean(str(name), THEMES), user_line()
         )

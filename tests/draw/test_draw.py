@@ -17,6 +17,7 @@ from blocksim.draw.render import render
 from blocksim.draw.text import typeset
 from blocksim.draw.themes import theme
 from blocksim.errors import DiagramError, FileError
+from blocksim.library import Gain
 
 
 @pytest.mark.parametrize("make", CLASSICS)
@@ -188,14 +189,49 @@ class TestHighlight:
         assert scene.height > 2 * one.height
         bs.draw(lstm(), tmp_path / "x.png", 0, highlight={"forget": ["f"]})
 
+    @pytest.mark.parametrize("make", CLASSICS)
+    def test_every_picture_can_be_highlighted_and_loses_no_wire(self, make):
+        scene = layout(make())
+        if not scene.boxes:
+            return
+        whole = light(scene, ["*"])
+        assert not any(wire.dim for wire in whole.wires)
+        first = next(box.path for box in scene.boxes).lstrip("/")
+        assert sum(_length(w) for w in light(scene, [first]).wires) == pytest.approx(
+            sum(_length(w) for w in scene.wires)
+        )
+
+    @pytest.mark.parametrize("highlight", [{}, 5, [3], [None], {"a": 5}, {3: ["f"]}, []])
+    def test_other_values_are_refused(self, highlight, tmp_path):
+        with pytest.raises(DiagramError, match=r"draw, highlight .*expected a list of paths"):
+            bs.draw(lstm(), tmp_path / "x.png", highlight=highlight)
+
     def test_an_unknown_path_is_an_error_with_the_nearest(self, tmp_path):
         with pytest.raises(DiagramError, match="squash"):
             bs.draw(lstm(), tmp_path / "x.png", highlight=["sqush"])
 
 
+def _length(wire):
+    return sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in wire.pieces)
+
+
+@pytest.mark.parametrize("diagram", [None, Gain(1.0), 3])
+def test_only_diagrams_are_drawn(diagram, tmp_path):
+    with pytest.raises(DiagramError, match=r"draw .*expected a Diagram"):
+        bs.draw(diagram, tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x.png", "a\0.png"])
+def test_only_names_of_files_are_paths(path):
+    with pytest.raises(FileError, match="the name of a file"):
+        bs.draw(lstm(), path)
+
+
 def test_unknown_themes_and_depths_of_unknown_paths_are_errors_with_the_nearest(tmp_path):
     with pytest.raises(DiagramError, match="dark"):
         bs.draw(lstm(), tmp_path / "x.png", theme="drak")
+    with pytest.raises(DiagramError, match="'light' or 'dark'"):
+        bs.draw(lstm(), tmp_path / "x.png", theme=["dark"])
     with pytest.raises(DiagramError, match="first"):
         bs.draw(stacked(), tmp_path / "x.png", depth={"frist": 1})
 

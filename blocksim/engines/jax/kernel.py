@@ -138,7 +138,9 @@ class Kernel:
                     lambda b, v: lax.dynamic_update_index_in_dim(b, v, k, 0), buffers, out
                 )
 
-            (states, sums), found = lax.fori_loop(jnp.uint32(0), valid.astype(jnp.uint32), body, ((start, sums), buffers))
+            # an unsigned counter, since indices that may be negative cost time
+            stop = jnp.asarray(valid).astype(jnp.uint32)
+            (states, sums), found = lax.fori_loop(jnp.uint32(0), stop, body, ((start, sums), buffers))
         after.update(zip(slots, states, strict=True))
         env.update(zip(given, found, strict=True))
         return sums
