@@ -8,9 +8,10 @@ from blocksim.diagram import Diagram
 from blocksim.draw import draw
 from blocksim.errors import BlocksimError
 from blocksim.files import load_weights
+from blocksim.function import function
 from blocksim.plan import Plan, compile
 from blocksim.result import Result
-from blocksim.simulate import Simulator, simulate
+from blocksim.simulate import Simulator, simulate, stream
 
 __version__ = "0.1.0"
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "compile",
     "draw",
     "errors",
+    "function",
     "library",
     "load_weights",
     "nn",
     "param",
     "simulate",
+    "stream",
 ]

@@ -76,6 +76,8 @@ class Block:
     """Whether engines verify each value that the block returns; true of all code that is not blocksim's."""
     elementwise: ClassVar[Any] = False
     """Whether element i of the output depends on the elements i of inputs and parameters alone."""
+    transparent: ClassVar[Any] = False
+    """Whether an input or a state that is not finite always makes the output and the next state so."""
 
     def __post_init__(self) -> None:
         for field in param_fields(type(self)):

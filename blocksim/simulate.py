@@ -22,7 +22,7 @@ from blocksim.diagram import Diagram
 from blocksim.engines import Job, find_engine
 from blocksim.engines.numpy import Watch
 from blocksim.errors import InputError, user_line
-from blocksim.plan import compile
+from blocksim.plan import Plan, compile
 from blocksim.plan.tree import tree_map
 from blocksim.result import Result
 
@@ -63,8 +63,28 @@ def simulate(
     >>> run["y"], run.time, run.final_state["z"].item()
     (array([9., 1., 2.]), array([0. , 0.1, 0.2]), 3.0)
     """
+    find_engine(engine)  # before the work of compiling
+    return _run(
+        compile(diagram, dtype), inputs, steps=steps, dt=dt, engine=engine, record=record,
+        initial_state=initial_state, params=params, progress=progress, keep=keep, check_finite=check_finite,
+    )  # fmt: skip
+
+
+def _run(
+    plan: Plan,
+    inputs: Mapping[str, ArrayLike] | None,
+    *,
+    steps: int | None = None,
+    dt: float = 1.0,
+    engine: str = "numpy",
+    record: str | Iterable[str] | None = None,
+    initial_state: Mapping[str, Any] | None = None,
+    params: dict[str, dict[str, Any]] | None = None,
+    progress: bool | Callable[[int, int], None] = False,
+    keep: str = "all",
+    check_finite: bool = True,
+) -> Result:
     run = find_engine(engine)
-    plan = compile(diagram, dtype)
     dt = as_step_size(dt)
     if keep not in ("all", "last"):
         raise InputError("keep", "'all' or 'last'", repr(keep), line=user_line())
@@ -96,6 +116,28 @@ def simulate(
         dt,
         batch,
     )
+
+
+def stream(diagram: Diagram, chunks: Iterable[Mapping[str, ArrayLike]], **options: Any) -> Iterator[Result]:
+    """The results of one long run whose inputs come in chunks, of any lengths, with constant memory.
+
+    chunks: dictionaries of inputs as `simulate` takes them, each going on where the one before stopped.
+    options: those of `simulate`; `initial_state` is that of the first chunk. Raises its errors, when
+    the chunk is reached.
+
+    >>> import blocksim as bs
+    >>> d = bs.Diagram()
+    >>> d.output("y", d.add("z", bs.library.UnitDelay(9.0), d.input("u")))
+    >>> for result in bs.stream(d, [{"u": [1.0, 2.0]}, {"u": [3.0]}], dt=0.5):
+    ...     print(result.time, result["y"])
+    [0.  0.5] [9. 1.]
+    [1.] [2.]
+    """
+    plan = compile(diagram, options.pop("dtype", None))
+    for chunk in chunks:
+        result = _run(plan, chunk, **options)
+        options["initial_state"] = result.final_state
+        yield result
 
 
 class Simulator:

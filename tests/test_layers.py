@@ -20,7 +20,7 @@ ORDER = [
     {"engines", "nn", "draw"},
     {"arguments"},
     {"result"},
-    {"simulate"},
+    {"simulate", "function"},
     {"interop", "files"},
     {"script"},
     {"cli"},

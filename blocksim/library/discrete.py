@@ -28,6 +28,8 @@ class UnitDelay(Block):
     UnitDelay(initial=2)
     """
 
+    transparent = True
+
     initial: Array = param(keep_dtype=True)
 
     def init(self) -> Any:
@@ -52,6 +54,8 @@ class Delay(Block):
     >>> bs.simulate(d, {"u": [1.0, 2.0, 3.0]})["y"]
     array([0., 0., 1.])
     """
+
+    transparent = True
 
     initial: Array = param(keep_dtype=True)
     n: int
@@ -106,6 +110,8 @@ class DiscreteIntegrator(Block):
     >>> bs.simulate(d, {"u": [1.0, 2.0, 3.0]}, dt=0.5)["y"]
     array([0.5, 1.5, 3. ])
     """
+
+    transparent = True
 
     initial: Array = param()
     gain: Array = param(default=1.0)
@@ -213,6 +219,8 @@ class DiscreteStateSpace(Block):
     >>> bs.simulate(d, {"u": [[1.0], [0.0], [0.0]]})["y"][:, 0]
     array([0., 2., 1.])
     """
+
+    transparent = True
 
     A: Array = param()
     B: Array = param()

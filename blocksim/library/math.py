@@ -24,6 +24,8 @@ class Gain(Block):
     Gain(K=2x2)
     """
 
+    transparent = True
+
     K: Array = param()
 
     @property
@@ -57,6 +59,7 @@ class Bias(Block):
     """
 
     elementwise = True
+    transparent = True
 
     b: Array = param()
 
@@ -77,6 +80,7 @@ class Sum(Block):
     """
 
     elementwise = True
+    transparent = True
 
     signs: str = ""
 
@@ -111,6 +115,10 @@ class Product(Block):
     """
 
     elementwise = True
+
+    @property
+    def transparent(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return "/" not in self.operators
 
     operators: str = ""
 
@@ -149,6 +157,7 @@ class Abs(Block):
     """y = |u|, elementwise."""
 
     elementwise = True
+    transparent = True
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.abs(u)
@@ -175,6 +184,7 @@ class Sqrt(Block):
     """y = sqrt(u), elementwise, for u >= 0."""
 
     elementwise = True
+    transparent = True
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.sqrt(u)
@@ -253,6 +263,8 @@ class Dot(Block):
     >>> float(bs.library.Dot().output(np, np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     11.0
     """
+
+    transparent = True
 
     def output(self, xp: Any, u1: Any, u2: Any) -> Any:
         return xp.sum(u1 * u2)

@@ -25,6 +25,8 @@ class Mux(Block):
     array([1., 2., 3.])
     """
 
+    transparent = True
+
     def output(self, xp: Any, *u: Any) -> Any:
         return xp.concatenate([v if v.ndim else v[None] for v in u])
 
@@ -105,6 +107,8 @@ class Concatenate(Block):
            [1., 0., 0.]])
     """
 
+    transparent = True
+
     axis: int = 0
 
     def __post_init__(self) -> None:
@@ -135,6 +139,8 @@ class Reshape(Block):
     array([[0., 1.],
            [2., 3.]])
     """
+
+    transparent = True
 
     shape: Sequence[int]
 

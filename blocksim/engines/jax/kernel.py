@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import jax
@@ -11,10 +12,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from blocksim.block import Block, Signal
-from blocksim.errors import BlockError, BlocksimError, describe
+from blocksim.errors import BlockError, BlocksimError, InputError, describe
 from blocksim.plan.code import DT, FIRST, XP, T
 from blocksim.plan.program import AnyOperation, Program, Stage
 from blocksim.plan.tree import leaves, tree_map
+from blocksim.plan.watch import watched
 
 Env = dict[int, Any]
 """Values by slot: arrays with an axis of rows if they differ from step to step, then one of runs if any."""
@@ -40,6 +42,7 @@ class Kernel:
     ) -> None:
         self.program, self.plan, self.params = program, program.plan, params
         self.batch, self.batched, self.check = batch, batched or {}, check
+        self.watched = watched(program) if check else set[int]()
         self.states = [op.writes[0] for op in self.plan.updates]
         self.runs: set[int] = set()
         """The slots whose values have an axis of runs."""
@@ -60,7 +63,7 @@ class Kernel:
         env[T] = (first + jnp.arange(count)) * self.once[DT]
         env.update(enumerate(inputs, FIRST))
         after: Env = dict(zip(self.states, states, strict=True))
-        sums = _sums([a for slot, a in self.once.items() if slot > DT]) if self.check else []
+        sums = self._sums(self.once)
         for i, stage in enumerate(self.program.stages):
             if stage.loop:
                 read_later = {
@@ -70,14 +73,36 @@ class Kernel:
             else:
                 sums += self._at_once(stage, env, after, count, valid)
         rows = {slot: self._rows(slot, env[slot], count) for slot in self.program.keep}
+        if self.check:
+            shown = jnp.arange(count) < (count if valid is None else valid)
+            sums += _total([leaf for state in after.values() for leaf in leaves(state)])
+            sums += [_masked(a, shown) for a in _total(list(rows.values()))]
         finite = [jnp.isfinite(a).all() for a in sums]
         return [after[s] for s in self.states], rows, ~jnp.stack(finite).all() if finite else False
+
+    def state(self, path: str, given: Any = None) -> Any:
+        """The state of a block to start from: as given, else that which its parameters say."""
+        form = self.plan.initial_state[path]
+        if given is None:
+            block = self.plan.blocks[path].with_parameters(dict(self.params.get(path, {})))
+            init: Callable[[], Any] = getattr(block, "init")  # noqa: B009  (only stateful blocks have it)
+            given = init()
+
+        def leaf(old: Any, new: Any) -> Any:
+            if jnp.shape(new) != old.shape:
+                raise InputError(
+                    f"state[{path!r}]", f"an array of shape {old.shape}", f"shape {jnp.shape(new)}",
+                    "For a batch, use jax.vmap.", self.plan.line(path),
+                )  # fmt: skip
+            return jnp.asarray(new).astype(jax.dtypes.canonicalize_dtype(old.dtype))
+
+        return tree_map(leaf, form, given)
 
     # -- stages ------------------------------------------------------------------------------------
 
     def _at_once(self, stage: Stage, env: Env, after: Env, count: int, valid: Any) -> list[Any]:
         last = (count if valid is None else valid) - 1
-        watched: list[Any] = []
+        sums: list[Any] = []
         for op in stage.operations:
             varying = frozenset(op.reads) - self.once.keys()
             done = self._done(op, env, varying)
@@ -85,65 +110,51 @@ class Kernel:
                 done = {
                     s: tree_map(lambda a: jnp.broadcast_to(a, (count, *a.shape)), v) for s, v in done.items()
                 }
-            watched += leaves(list(done.values()))
+            sums += self._sums(done)
             if op.method == "update":  # the state of a step is what the step before left
                 (slot,) = op.writes
                 before, following = after[slot], done[slot]
                 after[slot] = tree_map(lambda a: a[last], following)
                 done = {slot: tree_map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), before, following)}
             env.update(done)
-        if not self.check:
-            return []
-        mask = jnp.arange(count) <= last
-        return [jnp.where(mask.reshape(-1, *[1] * (a.ndim - 1)), a, 0) for a in _sums(watched)]
+        return [_masked(a, jnp.arange(count) <= last) for a in sums]
 
-    def _loop(self, stage: Stage, env: Env, after: Env, wanted: set[int], valid: Any) -> list[Any]:
+    def _loop(self, stage: Stage, env: Env, after: Env, wanted: Collection[int], valid: Any) -> list[Any]:
         inside = {slot for op in stage.operations for slot in op.writes}
-        given = sorted(wanted & inside)
+        given = sorted(self.watched.union(wanted) & inside)
         taken = sorted({s for op in stage.operations for s in op.reads} - inside - self.once.keys())
         slots = [op.writes[0] for op in stage.updates]
 
-        def step(states: list[Any], row: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        def step(states: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
             local = self.once | dict(zip(taken, row, strict=True)) | dict(zip(slots, states, strict=True))
             changed: Env = {}
-            watched: list[Any] = []
             for op in stage.operations:
-                done = self._done(op, local)
-                (changed if op.method == "update" else local).update(done)
-                watched += leaves(list(done.values()))
-            new = [changed[s] for s in slots]
-            return new, [self._with_runs(s, local[s]) for s in given], _sums(watched) if self.check else []
+                (changed if op.method == "update" else local).update(self._done(op, local))
+            return [changed[s] for s in slots], [self._with_runs(s, local[s]) for s in given]
 
         rows = [env[s] for s in taken]
-        start = [after[s] for s in slots]
-        _, forms, sum_forms = jax.eval_shape(step, start, jax.tree.map(lambda a: a[0], rows))
-        sums = [jnp.zeros(form.shape, form.dtype) for form in sum_forms]
-
-        def checked(carry: Any, row: list[Any]) -> Any:
-            states, sums = carry
-            states, out, new = step(states, row)
-            return (states, [a + 0 * b for a, b in zip(sums, new, strict=True)]), out  # 0 * inf is NaN
-
+        states = [after[s] for s in slots]
+        count = len(env[T])
         if valid is None:
-            (states, sums), found = lax.scan(checked, (start, sums), rows, length=len(env[T]))
+            states, found = lax.scan(step, states, rows, length=count)
         else:
-            count = len(env[T])
-            buffers = [jax.tree.map(lambda f: jnp.zeros((count, *f.shape), f.dtype), form) for form in forms]
+            _, forms = jax.eval_shape(step, states, jax.tree.map(lambda a: a[0], rows))
+            packing = _Packing(forms, 0 if self.batch is None else 1)
 
             def body(k: Any, carry: Any) -> Any:
-                inner, buffers = carry
+                states, buffers = carry
                 row = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, k, keepdims=False), rows)
-                inner, out = checked(inner, row)
-                return inner, jax.tree.map(
-                    lambda b, v: lax.dynamic_update_index_in_dim(b, v, k, 0), buffers, out
-                )
+                states, out = step(states, row)
+                packed = zip(buffers, packing.pack(out), strict=True)
+                return states, [lax.dynamic_update_index_in_dim(b, new, k, 0) for b, new in packed]
 
             # an unsigned counter, since indices that may be negative cost time
             stop = jnp.asarray(valid).astype(jnp.uint32)
-            (states, sums), found = lax.fori_loop(jnp.uint32(0), stop, body, ((start, sums), buffers))
+            states, buffers = lax.fori_loop(jnp.uint32(0), stop, body, (states, packing.buffers(count)))
+            found = packing.unpack(buffers)
         after.update(zip(slots, states, strict=True))
         env.update(zip(given, found, strict=True))
-        return sums
+        return self._sums(dict(zip(given, found, strict=True)))
 
     # -- operations --------------------------------------------------------------------------------
 
@@ -172,6 +183,10 @@ class Kernel:
         if varying:
             made = jax.vmap(made, in_axes=(None, *(0 if s in varying else None for s in op.reads)))
         return dict(zip(op.writes, made(params, *(env[s] for s in op.reads)), strict=True))
+
+    def _sums(self, values: Env) -> list[Any]:
+        """Sums of the watched ones among some values."""
+        return _total([leaf for slot in self.watched & values.keys() for leaf in leaves(values[slot])])
 
     def _settled(self, op: AnyOperation, value: Any) -> tuple[Any, ...]:
         """The values for the slots that an operation writes, in the forms that they had at compile."""
@@ -228,7 +243,45 @@ class Kernel:
         return jnp.broadcast_to(array[:, None], (count, self.batch, *array.shape[1:]))
 
 
-def _sums(arrays: list[Any]) -> list[Any]:
+class _Packing:
+    """The arrays of a tree as one vector for each dtype, behind `lead` axes.
+
+    A loop that writes one buffer a step runs in order; several, written side by side, would be handed
+    to threads, which costs more than small steps take.
+    """
+
+    def __init__(self, forms: Any, lead: int) -> None:
+        self.forms, self.tree = jax.tree.flatten(forms)
+        self.lead = lead
+        self.dtypes = list(dict.fromkeys(form.dtype for form in self.forms))
+
+    def pack(self, values: Any) -> list[Any]:
+        flat = [jnp.reshape(v, (*v.shape[: self.lead], -1)) for v in jax.tree.leaves(values)]
+        return [jnp.concatenate([v for v in flat if v.dtype == dtype], -1) for dtype in self.dtypes]
+
+    def buffers(self, rows: int) -> list[Any]:
+        lead = self.forms[0].shape[: self.lead] if self.forms else ()
+        sizes = [sum(prod(f.shape[self.lead :]) for f in self.forms if f.dtype == d) for d in self.dtypes]
+        return [jnp.zeros((rows, *lead, size), d) for size, d in zip(sizes, self.dtypes, strict=True)]
+
+    def unpack(self, buffers: list[Any]) -> Any:
+        """The tree, its arrays with the rows of the buffers."""
+        starts = dict.fromkeys(self.dtypes, 0)
+        found = []
+        for form in self.forms:
+            buffer = buffers[self.dtypes.index(form.dtype)]
+            start, size = starts[form.dtype], prod(form.shape[self.lead :])
+            starts[form.dtype] += size
+            found.append(jnp.reshape(buffer[..., start : start + size], (len(buffer), *form.shape)))
+        return jax.tree.unflatten(self.tree, found)
+
+
+def _masked(rows: Any, shown: Any) -> Any:
+    """Rows, with zeros where they are not shown."""
+    return jnp.where(shown.reshape(-1, *[1] * (rows.ndim - 1)), rows, 0)
+
+
+def _total(arrays: list[Any]) -> list[Any]:
     """The sums of the float arrays that have one form: not finite where one of them is not."""
     sums: dict[Signal, Any] = {}
     for array in arrays:

@@ -22,7 +22,7 @@ def optimize(plan: Plan, keep: Iterable[int]) -> Program:
     >>> plan = bs.compile(bs.nn.lstm(np.ones((8, 2)), np.ones((8, 2)), np.zeros(8)))
     >>> program = optimize(plan, plan.outputs.values())
     >>> [(stage.loop, len(stage.operations)) for stage in program.stages]
-    [(False, 1), (True, 17)]
+    [(False, 1), (True, 18)]
     """
     program = Program.of(plan, keep)
     for each in PASSES:
