@@ -21,6 +21,8 @@ from blocksim.block import Array
 from blocksim.draw import picture, write
 from blocksim.errors import BlocksimError
 from blocksim.files import write_outputs
+from blocksim.plan.passes import optimize
+from blocksim.plan.program import Program
 from blocksim.plan.tree import leaves
 from blocksim.script import Case, Script
 
@@ -112,7 +114,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where files go, else here; saves the outputs too.")
     ] = None,
-    engine: Annotated[str, typer.Option(metavar="ENGINE", help="numpy or bdsim.")] = "numpy",
+    engine: Annotated[str, typer.Option(metavar="ENGINE", help="numpy, jax or bdsim.")] = "numpy",
     steps: Steps = None,
     dt: Dt = None,
 ) -> None:
@@ -190,21 +192,32 @@ def _levels(given: list[str]) -> dict[str, int]:
 
 
 @app.command(epilog="Example: [bold]blocksim check models/lstm_layer.py -p hidden=8[/bold]")
-def check(model: Model, settings: Settings = None) -> None:
+def check(
+    model: Model,
+    settings: Settings = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="Print the operations of a step, and what the jax engine makes of them."),
+    ] = False,
+) -> None:
     """Compile a model; print its wiring, loops, shapes, states and parameters."""
     script = Script(model)
     options = script.options(settings or [])
     diagram = script.diagram(options)
-    plan = bs.compile(diagram)
+    compiled = bs.compile(diagram)
+    if plan:
+        slots = compiled.outputs.values()
+        typer.echo(f"before\n{Program.of(compiled, slots)}\nafter\n{optimize(compiled, slots)}")
+        return
     counts, arrays = diagram.parameter_counts(), diagram.parameters()
     initial = sum(
-        arrays[path]["initial"].size for path in plan.initial_state if "initial" in arrays.get(path, ())
+        arrays[path]["initial"].size for path in compiled.initial_state if "initial" in arrays.get(path, ())
     )
     typer.echo(str(diagram))
     _list("loops", (" -> ".join([*loop, loop[0]]) for loop in diagram.loops()))
-    _list("inputs", (f"{name} {signal}" for name, signal in plan.inputs.items()))
-    _list("outputs", (f"{name} {plan.signals[name]}" for name in plan.outputs))
-    _list("states", (f"{path} {_forms(state)}" for path, state in plan.initial_state.items()))
+    _list("inputs", (f"{name} {signal}" for name, signal in compiled.inputs.items()))
+    _list("outputs", (f"{name} {compiled.signals[name]}" for name in compiled.outputs))
+    _list("states", (f"{path} {_forms(state)}" for path, state in compiled.initial_state.items()))
     total = f"parameters: {counts['']}, of which {initial} are initial states"
     _list(total, (f"{name} {counts[name]}" for name in diagram.nodes if counts[name]))
     _list("options", (f"-p {name}={options[name]}" for name in script.parameters))

@@ -174,6 +174,17 @@ def test_draw_writes_the_picture(folder):
     assert "<svg" in Path("out.svg").read_text()
 
 
+def test_check_prints_the_plan_before_and_after_the_passes(folder):
+    before, after = blocksim("check", "leak.py", "--plan").stdout.split("after\n")
+    assert before.count("step by step:") == 1
+    assert "memory's state = UnitDelay update(sum)" in before
+    assert "kept = Gain(memory)" in after
+
+
+def test_models_run_compiled(folder):
+    assert "engine jax" in blocksim("run", "leak.py", "--engine", "jax").stdout
+
+
 def test_check_prints_wiring_loops_shapes_and_parameters(folder):
     printed = succeed("check", "leak.py", "-p", "size=3")
     for line in [

@@ -135,23 +135,28 @@ class Kernel:
         rows = [env[s] for s in taken]
         states = [after[s] for s in slots]
         count = len(env[T])
+        _, forms = jax.eval_shape(step, states, jax.tree.map(lambda a: a[0], rows))
+        packing = _Packing(forms, 0 if self.batch is None else 1)
+
+        def packed(states: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
+            states, out = step(states, row)
+            return states, packing.pack(out)
+
         if valid is None:
-            states, found = lax.scan(step, states, rows, length=count)
+            states, buffers = lax.scan(packed, states, rows, length=count)
         else:
-            _, forms = jax.eval_shape(step, states, jax.tree.map(lambda a: a[0], rows))
-            packing = _Packing(forms, 0 if self.batch is None else 1)
 
             def body(k: Any, carry: Any) -> Any:
                 states, buffers = carry
                 row = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, k, keepdims=False), rows)
-                states, out = step(states, row)
-                packed = zip(buffers, packing.pack(out), strict=True)
-                return states, [lax.dynamic_update_index_in_dim(b, new, k, 0) for b, new in packed]
+                states, new = packed(states, row)
+                pairs = zip(buffers, new, strict=True)
+                return states, [lax.dynamic_update_index_in_dim(b, v, k, 0) for b, v in pairs]
 
             # an unsigned counter, since indices that may be negative cost time
             stop = jnp.asarray(valid).astype(jnp.uint32)
             states, buffers = lax.fori_loop(jnp.uint32(0), stop, body, (states, packing.buffers(count)))
-            found = packing.unpack(buffers)
+        found = packing.unpack(buffers)
         after.update(zip(slots, states, strict=True))
         env.update(zip(given, found, strict=True))
         return self._sums(dict(zip(given, found, strict=True)))

@@ -1,0 +1,271 @@
+"""The LSTM of 27 blocks, compiled by the JAX engine, against kernels written by hand and other simulators.
+
+Run: python examples/benchmarks/jax_engine.py
+
+Needs torch beside the test extra. All figures of a comparison are measured in turn within one run; the
+medians are printed, and their ratio to the fastest of the others.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+import blocksim as bs
+
+SIZES = ((8, 8), (8, 32), (32, 128), (128, 512))
+"""Inputs and units."""
+ONE_THREAD = {
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
+    "OMP_NUM_THREADS": "1",
+}
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def weights(m: int, n: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=shape) / math.sqrt(n) for shape in ((4 * n, m), (4 * n, n), (4 * n,))]
+
+
+def medians(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The median seconds of each, taken in turn after two calls."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for k in range(-2, rounds):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if k >= 0:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def ratio(title: str, found: dict[str, float], steps: int, ours: str = "blocksim") -> float:
+    """Print microseconds a step, and the ratio of ours to the fastest of the others."""
+    peers = {name: t for name, t in found.items() if not name.startswith("blocksim")}
+    value = found[ours] / min(peers.values())
+    texts = ", ".join(f"{name} {t / steps * 1e6:.2f}" for name, t in found.items())
+    print(f"  {title:<28} {texts} us/step: ratio {value:.2f}", flush=True)
+    return value
+
+
+def torch_lstm(W: Any, R: Any, b: Any, dtype: Any) -> Any:
+    """The same layer in torch, whose rows are ordered i, f, g, o too."""
+    net = torch.nn.LSTM(W.shape[1], R.shape[1], batch_first=True).to(dtype)
+    with torch.no_grad():
+        for own, value in zip(net.parameters(), (W, R, b, 0 * b), strict=True):
+            own.copy_(torch.tensor(value))
+    return net
+
+
+def onnx_lstm(W: Any, R: Any, b: Any, threads: int) -> Any:
+    """The same layer in onnxruntime, whose rows are ordered i, o, f, c."""
+
+    def sort(a: Any) -> Any:
+        i, f, g, o = np.split(a, 4)
+        return np.concatenate([i, o, f, g]).astype(np.float32)[None]
+
+    tensors = {"W": sort(W), "R": sort(R), "B": np.concatenate([sort(b), 0 * sort(b)], 1)}
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", W.shape[1]])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    node = helper.make_node("LSTM", ["x", "W", "R", "B"], ["y"], hidden_size=R.shape[1])
+    constants = [numpy_helper.from_array(a, name) for name, a in tensors.items()]
+    graph = helper.make_graph([node], "lstm", [x], [y], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def one_run(dtype: Any, goal: str, steps: int = 1000) -> None:
+    """Batch 1 on one thread: a compiled function, as it is called again and again, against its peers."""
+    print(f"One run, {np.dtype(dtype).name}, {steps} steps, one thread ({goal})")
+    torch.set_num_threads(1)
+    ratios = []
+    for m, n in SIZES:
+        W, R, b = weights(m, n)
+        x = np.random.default_rng(1).normal(size=(steps, m)).astype(dtype)
+        diagram = bs.nn.lstm(W, R, b)
+        with jax.enable_x64(dtype == np.float64):
+            f = jax.jit(bs.function(diagram, dtype=dtype))
+            params = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), diagram.parameters())
+            data = {"x": jax.numpy.asarray(x)}
+
+            def ours(f: Any = f, params: Any = params, data: Any = data) -> Any:
+                return jax.block_until_ready(f(params, data))
+
+            net = torch_lstm(W, R, b, torch.tensor(x).dtype)
+            tensor = torch.tensor(x)[None]
+
+            def theirs(net: Any = net, tensor: Any = tensor) -> Any:
+                with torch.no_grad():
+                    return net(tensor)
+
+            works: dict[str, Callable[[], Any]] = {"blocksim": ours, "torch": theirs}
+            expected = theirs()[0][0].numpy()
+            if dtype == np.float32:
+                session = onnx_lstm(W, R, b, 1)
+                works["onnxruntime"] = lambda s=session, x=x: s.run(None, {"x": x[:, None]})
+            error = abs(np.asarray(ours()[0]["h"]) - expected).max()
+            assert error < (1e-5 if dtype == np.float32 else 1e-12), error
+            ratios.append(ratio(f"{m} inputs, {n} units", medians(works, 25 if n < 500 else 9), steps))
+    print(
+        f"  geometric mean {math.exp(statistics.mean(map(math.log, ratios))):.2f}, largest {max(ratios):.2f}"
+    )
+
+
+def many_runs(batch: int = 32, steps: int = 200) -> None:
+    """A batch on all cores, through `simulate`."""
+    print(f"Batch {batch}, float32, {steps} steps, {CORES} cores (goal: mean 1.0, none above 1.5)")
+    torch.set_num_threads(CORES)
+    ratios = []
+    for m, n in SIZES[2:]:
+        W, R, b = weights(m, n)
+        x = np.random.default_rng(1).normal(size=(batch, steps, m)).astype(np.float32)
+        diagram, net, session = bs.nn.lstm(W, R, b), torch_lstm(W, R, b, torch.float32), onnx_lstm(W, R, b, 0)
+        rows = np.ascontiguousarray(x.swapaxes(0, 1))
+
+        def theirs(net: Any = net, tensor: Any = torch.tensor(x)) -> Any:  # noqa: B008
+            with torch.no_grad():
+                return net(tensor)
+
+        works: dict[str, Callable[[], Any]] = {
+            "blocksim": lambda d=diagram, x=x: bs.simulate(d, {"x": x}, engine="jax", dtype="float32"),
+            "torch": theirs,
+            "onnxruntime": lambda s=session, x=rows: s.run(None, {"x": x}),
+        }
+        assert abs(works["blocksim"]()["h"] - theirs()[0].numpy()).max() < 1e-5
+        ratios.append(ratio(f"{m} inputs, {n} units", medians(works, 9), steps))
+    print(
+        f"  geometric mean {math.exp(statistics.mean(map(math.log, ratios))):.2f}, largest {max(ratios):.2f}"
+    )
+
+
+def gradient(batch: int = 32, steps: int = 200, m: int = 32, n: int = 128) -> None:
+    """The gradient of a loss in all parameters, float32."""
+    print(f"Gradient of a loss, batch {batch}, {steps} steps, {n} units, float32 (goal 1.0)")
+    torch.set_num_threads(CORES)
+    W, R, b = weights(m, n)
+    x = np.random.default_rng(1).normal(size=(batch, steps, m)).astype(np.float32)
+    diagram = bs.nn.lstm(W, R, b)
+    f = bs.function(diagram, dtype="float32")
+    params = jax.tree.map(lambda a: jax.numpy.asarray(a, "float32"), diagram.parameters())
+    data = jax.numpy.asarray(x)
+
+    def loss(params: Any, x: Any) -> Any:
+        return (jax.vmap(lambda x: f(params, {"x": x})[0]["h"])(x) ** 2).mean()
+
+    compiled = jax.jit(jax.grad(loss))
+    net, tensor = torch_lstm(W, R, b, torch.float32), torch.tensor(x)
+
+    def theirs() -> Any:
+        net.zero_grad()
+        (net(tensor)[0] ** 2).mean().backward()
+        return net.weight_hh_l0.grad
+
+    found = compiled(params, data)
+    stacked = np.concatenate([np.asarray(found[f"{gate}/R"]["K"]) for gate in "ifgo"])
+    assert abs(stacked - theirs().numpy()).max() < 1e-5
+    works = {"blocksim": lambda: jax.block_until_ready(compiled(params, data)), "torch": theirs}
+    ratio("all parameters", medians(works, 9), steps)
+
+
+def stepping(m: int = 8, n: int = 32) -> None:
+    """Other simulators of block diagrams; jaxonomy and pathsim are not installed here."""
+    print(f"Simulators, {n} units, float64 (goal: 1/100 of bdsim's)")
+    diagram = bs.nn.lstm(*weights(m, n))
+    x = np.random.default_rng(1).normal(size=(10_000, m))
+    works = {"blocksim": lambda: bs.simulate(diagram, {"x": x}, engine="jax")}
+    ours = medians(works, 7)["blocksim"] / len(x)
+    few = x[:200]
+    theirs = medians({"bdsim": lambda: bs.simulate(diagram, {"x": few}, engine="bdsim")}, 3)["bdsim"] / len(
+        few
+    )
+    print(f"  blocksim {ours * 1e6:.2f}, bdsim {theirs * 1e6:.0f} us/step: ratio 1/{theirs / ours:.0f}")
+
+
+FIRST = """
+import time
+start = time.perf_counter()
+import numpy as np, blocksim as bs
+W, R, b = np.ones((128, 8)), np.ones((128, 32)), np.zeros(128)
+x = np.ones((100, 8))
+bs.simulate(bs.nn.lstm(W, R, b), {"x": x}, engine="jax")
+first = time.perf_counter()
+bs.simulate(bs.nn.lstm(2 * W, R, b), {"x": x}, engine="jax")
+print(first - start, time.perf_counter() - first)
+"""
+LARGE = """
+import time
+start = time.perf_counter()
+import numpy as np, blocksim as bs
+from blocksim.library import Gain, Sum, Tanh, UnitDelay
+rng = np.random.default_rng(0)
+d = bs.Diagram("large")
+sources = [d.input("u")]
+late = []
+for k in range(1000):
+    if k % 10 == 0:
+        sources.append(d.add(f"n{k}", UnitDelay(0.0)))
+        late.append(sources[-1])
+    elif k % 3:
+        block = Tanh() if k % 2 else Gain(0.5)
+        sources.append(d.add(f"n{k}", block, sources[-rng.integers(1, min(20, len(sources)) + 1)]))
+    else:
+        other = sources[-rng.integers(1, min(20, len(sources)) + 1)]
+        sources.append(d.add(f"n{k}", Sum("+-"), sources[-1], other))
+for delay in late:
+    d.connect(sources[rng.integers(1, len(sources))], delay)
+d.output("y", sources[-1])
+bs.simulate(d, {"u": np.ones(100)}, engine="jax")
+print(time.perf_counter() - start)
+"""
+
+
+def first_calls() -> None:
+    """In processes of their own, the import of everything included."""
+
+    def fresh(code: str) -> list[float]:
+        runs = [
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+            for _ in range(3)
+        ]
+        return [
+            statistics.median(column) for column in zip(*(map(float, r.split()) for r in runs), strict=True)
+        ]
+
+    first, second = fresh(FIRST)
+    print("First calls, import included")
+    print(f"  one LSTM {first:.2f} s (goal 2.5), a second diagram of its shapes {second:.3f} s (goal 0.05)")
+    print(f"  1,000 blocks {fresh(LARGE)[0]:.2f} s (goal 10)")
+
+
+if __name__ == "__main__":
+    if "--one-thread" in sys.argv:
+        one_run(np.float32, "goal: mean 1.0, none above 1.3")
+        one_run(np.float64, "goal 0.6")
+    else:
+        packages = (jax, torch, onnxruntime, np)
+        print(
+            f"{platform.processor() or platform.machine()}, {CORES} cores, Python {platform.python_version()}"
+        )
+        print(", ".join(f"{p.__name__} {p.__version__}" for p in packages))
+        subprocess.run([sys.executable, __file__, "--one-thread"], check=True, env=os.environ | ONE_THREAD)
+        many_runs()
+        gradient()
+        stepping()
+        first_calls()
