@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -38,6 +38,8 @@ class Diagram:
         self.outputs: dict[str, Port] = {}
         self.walls: dict[str, graph.Wall] = {}
         """Of a flattened diagram: the signals at the ports of the subsystems that it had, by path."""
+        self.plans: dict[Any, tuple[int, Any]] = {}
+        """What it was compiled to, by dtype, with the size that it had."""
 
     # -- building ------------------------------------------------------------------------------
 

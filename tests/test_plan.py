@@ -14,6 +14,18 @@ from blocksim.plan.code import Code
 from blocksim.plan.trace import Namespace, Recorder, Symbol
 
 
+def test_a_diagram_is_compiled_again_when_it_has_grown():
+    inner, d = bs.Diagram("inner"), bs.Diagram()
+    inner.output("y", inner.add("twice", Gain(2.0), inner.input("u")))
+    d.output("y", d.add("inner", inner, d.input("u")))
+    first = bs.compile(d)
+    assert bs.compile(d) is first
+    assert bs.compile(d, "float32") is not first
+    inner.add("more", Gain(3.0), inner.nodes["twice"])
+    assert bs.compile(d) is not first
+    assert "inner/more" in bs.compile(d).signals
+
+
 def test_step_is_the_whole_semantics():
     rng = np.random.default_rng(0)
     d = bs.nn.lstm(**random_lstm(rng, 2, 3))

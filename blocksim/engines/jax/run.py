@@ -20,8 +20,8 @@ from blocksim.engines import Job, Outcome
 from blocksim.engines.jax.kernel import Kernel
 from blocksim.engines.numpy import locate
 from blocksim.errors import NonFiniteError
-from blocksim.plan import Plan
 from blocksim.plan.passes import optimize
+from blocksim.plan.program import Program
 from blocksim.plan.signature import signature
 from blocksim.plan.tree import tree_map
 
@@ -37,22 +37,25 @@ FEWEST = 4
 
 def run(job: Job) -> Outcome:
     """Run a plan, a batch spread over the cores. Raises NonFiniteError, BlockError for untraceable code."""
+    runs = job.batch or 1
+    lead = () if job.batch is None else (runs,)
+    signals = [job.plan.slot_signals[slot] for slot in job.record]
+    rows = [np.empty((*lead, job.rows, *signal.shape), signal.dtype) for signal in signals]
+    with jax.enable_x64(True):
+        params = {
+            path: tree_map(jnp.asarray, block.parameters() | job.params.get(path, {}))
+            for path, block in job.plan.blocks.items()
+        }
+    job = replace(job, params=params, tick=_one_at_a_time(job.tick))
     if job.batch is None:
-        return _run(job)
-    workers = min(_cores(), job.batch // FEWEST)
-    if workers <= 1:
-        return _run(job)
-    size = -(-job.batch // workers)
-    parts = [slice(start, min(start + size, job.batch)) for start in range(0, job.batch, size)]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        outcomes = list(pool.map(_run, [_part(job, part, size) for part in parts]))
-    lengths = [part.stop - part.start for part in parts]
-
-    def joined(*arrays: Any) -> Any:
-        return np.concatenate([a[:n] for a, n in zip(arrays, lengths, strict=True)])
-
-    rows = [joined(*same) for same in zip(*(o.rows for o in outcomes), strict=True)]
-    return Outcome(rows, tree_map(joined, outcomes[0].states, *(o.states for o in outcomes[1:])))
+        return Outcome(rows, _chunks(job, rows))
+    size = -(-runs // max(1, min(_cores(), runs // FEWEST)))
+    starts = range(0, runs, size)
+    with ThreadPoolExecutor(len(starts)) as pool:
+        parts = [_part(job, start, size) for start in starts]
+        found = list(pool.map(_chunks, parts, [[a[k : k + size] for a in rows] for k in starts]))
+    states = [tree_map(lambda *a: np.concatenate(a)[:runs], *same) for same in zip(*found, strict=True)]
+    return Outcome(rows, states)
 
 
 def _cores() -> int:
@@ -61,91 +64,86 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _part(job: Job, part: slice, size: int) -> Job:
+def _one_at_a_time(tick: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    if tick is None:
+        return None
+    lock = Lock()
+
+    def tell(steps: int) -> None:
+        with lock:
+            tick(steps)
+
+    return tell
+
+
+def _part(job: Job, start: int, size: int) -> Job:
     """So many runs of a batch; the last one again where there are fewer, so that nothing is compiled anew."""
-    index = np.minimum(np.arange(part.start, part.start + size), part.stop - 1)
-
-    def chosen(array: Any) -> Any:
-        return array[index]
-
+    index: Any = slice(start, start + size)
+    if job.batch is not None and start + size > job.batch:
+        index = np.minimum(np.arange(start, start + size), job.batch - 1)
     params = {
         path: {name: a[index] if name in job.batched.get(path, ()) else a for name, a in fields.items()}
         for path, fields in job.params.items()
     }
-    inputs, states = [chosen(a) for a in job.inputs], [tree_map(chosen, s) for s in job.states]
-    return replace(job, batch=size, inputs=inputs, states=states, params=params)
+    states = [tree_map(lambda a: a[index], state) for state in job.states]
+    return replace(job, batch=size, inputs=[a[index] for a in job.inputs], states=states, params=params)
 
 
-def _run(job: Job) -> Outcome:
-    with jax.enable_x64(True):
-        return _chunks(job)
+def _chunks(job: Job, rows: list[Any]) -> list[Any]:
+    """Run all steps, write the rows of recorded slots into arrays, and return the states after.
 
-
-def _chunks(job: Job) -> Outcome:
-    plan, lead = job.plan, () if job.batch is None else (job.batch,)
+    The arrays may be for fewer runs than the job has: those that only fill it up.
+    """
     work = _Work(job)
     step, length = _compiled(work), ROWS * work.blocks
-    # rows first, then runs
-    inputs = [a if job.batch is None else np.swapaxes(a, 0, 1) for a in job.inputs]
-    rows = [np.empty((job.rows, *lead, *_signal(plan, s).shape), _signal(plan, s).dtype) for s in job.record]
-    states = [tree_map(jnp.asarray, s) for s in job.states]
-    known = {path: block.parameters() for path, block in plan.blocks.items()}
-    params = {
-        p: {f: jnp.asarray(a) for f, a in (fields | job.params.get(p, {})).items()}
-        for p, fields in known.items()
-    }
-    for start in range(0, job.steps, length):
-        count = min(length, job.steps - start)
-        part = [_padded(a[start : start + count], length) for a in inputs]
-        after, found, suspect = step(params, job.dt, job.first_step + start, count, states, part)
-        if job.check_finite and suspect:
-            _explain(job, start, count, states, found)
-        states = after
-        for array, new in zip(rows, found, strict=True):
-            if job.keep_last:
-                array[0] = new[0]
-            else:
-                array[start : start + count] = np.asarray(new)[:count]
-        if job.tick is not None:
-            job.tick(count * (job.batch or 1))
-    if job.batch is not None:
-        rows = [np.swapaxes(a, 0, 1) for a in rows]
-    return Outcome(rows, [tree_map(np.array, s) for s in states])
+    axis = 0 if job.batch is None else 1
+    with jax.enable_x64(True):
+        states = [tree_map(jnp.asarray, s) for s in job.states]
+        for start in range(0, job.steps, length):
+            count = min(length, job.steps - start)
+            steps = (slice(None),) * axis + (slice(start, start + count),)
+            part = [_padded(a[steps], length, axis) for a in job.inputs]
+            after, found, suspect = step(job.params, job.dt, job.first_step + start, count, states, part)
+            found = [np.asarray(a) for a in found]
+            if job.check_finite and suspect:
+                _explain(job, start, count, states, found)
+            states = after
+            for array, new in zip(rows, found, strict=True):
+                if job.keep_last:
+                    array[...] = new[: len(array)]
+                else:
+                    array[steps] = new[: len(array), :count] if axis else new[:count]
+            if job.tick is not None:
+                job.tick(count * (len(rows[0]) if axis and rows else 1))
+        return [tree_map(np.array, s) for s in states]
 
 
-def _signal(plan: Plan, slot: int) -> Any:
-    return plan.slot_signals[slot]
-
-
-def _blocks(job: Job) -> int:
-    """How many blocks of rows a chunk has: long enough to call seldom, short enough to be padded quickly."""
-    signals = [
-        *job.plan.inputs.values(),
-        *(() if job.keep_last else (_signal(job.plan, s) for s in job.record)),
-    ]
-    row = sum(prod(s.shape) * s.dtype.itemsize for s in signals) * (job.batch or 1)
-    return max(1, min(MOST, BYTES // max(1, ROWS * row)))
-
-
-def _padded(array: Any, length: int) -> Any:
-    if len(array) == length:
-        return jnp.asarray(array)
-    padded = np.zeros((length, *array.shape[1:]), array.dtype)
-    padded[: len(array)] = array
+def _padded(array: Any, length: int, axis: int) -> Any:
+    """The array with zeros after its rows, up to a length."""
+    if array.shape[axis] == length:
+        return array
+    padded = np.zeros((*array.shape[:axis], length, *array.shape[axis + 1 :]), array.dtype)
+    padded[(slice(None),) * axis + (slice(array.shape[axis]),)] = array
     return padded
 
 
 def _explain(job: Job, start: int, count: int, states: list[Any], found: list[Any]) -> None:
     """Raise NonFiniteError for the first block and step, which the NumPy engine finds."""
-    cut = [a[start : start + count] if job.batch is None else a[:, start : start + count] for a in job.inputs]
+    axis = 0 if job.batch is None else 1
+    cut = [a[(slice(None),) * axis + (slice(start, start + count),)] for a in job.inputs]
     held = [tree_map(np.asarray, s) for s in states]
-    locate(replace(job, inputs=cut, states=held, first_step=job.first_step + start, steps=count, tick=None))
+    params = tree_map(np.asarray, job.params)
+    first = job.first_step + start
+    locate(replace(job, inputs=cut, states=held, params=params, first_step=first, steps=count, tick=None))
     for slot, rows in zip(job.record, found, strict=True):
-        bad = ~np.isfinite(np.asarray(rows)[:count])
-        if bad.any():
+        bad = np.argwhere(~np.isfinite(rows.swapaxes(0, axis)[:count]))
+        if len(bad):
             path = job.plan.ports[slot][0]
-            k = job.first_step + start + (count - 1 if job.keep_last else int(np.argwhere(bad)[0][0]))
+            k = first + (count - 1 if job.keep_last else int(bad[0][0]))
             raise NonFiniteError(path, k, "inf or NaN in its output", job.plan.line(path))
+
+
+# -- what is compiled ------------------------------------------------------------------------------
 
 
 class _Work:
@@ -165,6 +163,14 @@ class _Work:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def _blocks(job: Job) -> int:
+    """How many blocks of rows a chunk has: long enough to call seldom, short enough to be padded quickly."""
+    recorded = [] if job.keep_last else job.record
+    signals = [*job.plan.inputs.values(), *(job.plan.slot_signals[slot] for slot in recorded)]
+    row = sum(prod(s.shape) * s.dtype.itemsize for s in signals) * (job.batch or 1)
+    return max(1, min(MOST, BYTES // max(1, ROWS * row)))
 
 
 class _Compiled:
@@ -196,10 +202,11 @@ def compilations() -> int:
 
 
 def _chunk(
-    work: _Work, program: Any, params: Any, dt: Any, first: Any, count: Any, states: Any, inputs: Any
+    work: _Work, program: Program, params: Any, dt: Any, first: Any, count: Any, states: Any, inputs: Any
 ) -> tuple[Any, Any, Any]:
     """`count` steps: the states after, the rows of recorded slots, and whether all was finite."""
     kernel = Kernel(program, params, dt, work.batch, work.batched, work.check)
+    inputs = [_swapped(a, work) for a in inputs]  # rows first, then runs
 
     def block(states: Any, start: Any) -> tuple[Any, list[Any], Any]:
         part = [lax.dynamic_slice_in_dim(a, start, ROWS) for a in inputs]
@@ -218,4 +225,10 @@ def _chunk(
         made = [lax.dynamic_update_slice_in_dim(a, new, at, 0) for a, new in zip(made, rows, strict=True)]
         return states, made, suspect | bad
 
-    return lax.fori_loop(0, (count + ROWS - 1) // ROWS, body, (states, made, jnp.zeros((), bool)))
+    start = states, made, jnp.zeros((), bool)
+    states, made, suspect = lax.fori_loop(0, (count + ROWS - 1) // ROWS, body, start)
+    return states, [_swapped(a, work) for a in made], suspect
+
+
+def _swapped(array: Any, work: _Work) -> Any:
+    return array if work.batch is None else jnp.swapaxes(array, 0, 1)
