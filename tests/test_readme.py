@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from random_diagrams import random_lstm
@@ -44,7 +45,14 @@ def test_a_block_an_lstm_and_its_pictures(tmp_path, monkeypatch):
     run = scope["run"]
     assert isinstance(run, bs.Result)
     np.testing.assert_allclose(run["h"], scope["h"], atol=1e-12)
+    scope |= {"many": rng.normal(size=(5, 3)), "jax": jax}
     exec(BLOCKS[3], scope)
+    gradient, sweep = scope["gradient"], scope["sweep"]
+    assert isinstance(gradient, dict)
+    assert isinstance(sweep, bs.Result)
+    assert gradient["i/W"]["K"].shape == (3, 2)
+    assert sweep["h"].shape == (5, 6, 3)
+    exec(BLOCKS[4], scope)
     pictures = {"layer.svg", "gates.png", "cell.png", "stages.png", "signals.png"}
     assert {file.name for file in tmp_path.iterdir()} == pictures
 
