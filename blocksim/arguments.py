@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blocksim.block import Array, Signal
+from blocksim.block import Array, Signal, as_array
 from blocksim.errors import DiagramError, InputError, describe, did_you_mean, user_line
 from blocksim.plan import Plan
-from blocksim.plan.tree import tree_map
+from blocksim.plan.tree import keeps_values, tree_map
 
 STEP = "@step"
 """The key of a state under which the number of the next step stands."""
@@ -48,18 +48,15 @@ def check_names(plan: Plan, inputs: Mapping[str, Any]) -> None:
 
 def as_signal(name: str, value: ArrayLike, signal: Signal, lead: tuple[str, ...]) -> Array:
     """An input's data as an array of the signal's dtype and shape, behind the axes named in `lead`."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
+    array = as_array(value)
     form = (
         f"({', '.join([*lead, *map(str, signal.shape)])}{',' if len(lead) + len(signal.shape) == 1 else ''})"
     )
     kinds = {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}[signal.dtype.kind]
-    if array.dtype.kind not in kinds:
+    if array.dtype.kind not in kinds or not keeps_values(array, signal.dtype):
         raise InputError(
             f"input {name!r}", f"an array {form} of dtype {signal.dtype}", describe(value),
-            "Give numbers that this dtype holds, all rows of one length.", user_line(),
+            "Give real numbers that this dtype holds, all rows of one length.", user_line(),
         )  # fmt: skip
     tail = array.shape[array.ndim - len(signal.shape) :] if array.ndim >= len(signal.shape) else None
     if tail != signal.shape or array.ndim != len(lead) + len(signal.shape):
@@ -166,9 +163,9 @@ def read_states(
         where, line = f"initial_state[{path!r}]", plan.line(path)
 
         def leaf(old: Any, new: Any) -> Array:
-            array = np.asarray(new)
+            array = as_array(new)
             shapes = [old.shape] if batch is None else [old.shape, (batch, *old.shape)]
-            if array.shape not in shapes or not np.can_cast(array.dtype, old.dtype, "same_kind"):
+            if array.shape not in shapes or not keeps_values(array, old.dtype):
                 form = " or ".join(map(str, shapes))
                 advice = "The diagram fixes the shape and dtype."
                 raise InputError(where, f"{old.dtype} of shape {form}", describe(new), advice, line)

@@ -189,12 +189,17 @@ def param_fields(cls: type[Block]) -> list[dataclasses.Field[Any]]:
     return [f for f in dataclasses.fields(cls) if f.metadata.get("param")]  # pyright: ignore[reportArgumentType]
 
 
+def as_array(value: Any) -> Array:
+    """The value as an array; None as one where it cannot be made one, as of rows of several lengths."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
+
+
 def _as_param(cls: type[Block], field: dataclasses.Field[Any], value: ArrayLike) -> Array:
     line: Line | None = user_line()
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
+    array = as_array(value)
     if array.dtype.kind not in "biuf":
         raise ParameterError(
             f"{cls.__name__}, parameter {field.name}",

@@ -187,8 +187,8 @@ def _read_csv(path: Place, inputs: Mapping[str, Signal]) -> dict[str, Array]:
     for k, (line, cells) in enumerate(rows):
         if len(cells) != len(header):
             raise FileError(
-                f"{path}, line {line}", f"{len(header)} columns, {_few(header)}", f"{len(cells)}",
-                "Columns are separated by commas.", user_line(),
+                f"{path}, line {line}", f"{len(header)} columns, {_few(header)}",
+                f"{len(cells)}" if cells else "a blank line", "Columns are separated by commas.", user_line(),
             )  # fmt: skip
         for column, cell in zip(header, cells, strict=True):
             name, index = columns[column]
@@ -204,16 +204,17 @@ def _read_csv(path: Place, inputs: Mapping[str, Signal]) -> dict[str, Array]:
 
 
 def _rows(path: Place) -> list[tuple[int, list[str]]]:
-    """The rows that hold something, each with its line number."""
+    """The rows, each with its line number, without blank lines before the first and after the last."""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
-            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+            rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileError(f"{path}", "text, comma-separated", f"{error}", "", user_line()) from error
-    if not rows:
+    full = [i for i, (_, row) in enumerate(rows) if any(cell.strip() for cell in row)]
+    if not full:
         raise FileError(f"{path}", "a row of numbers for each step", "blank lines", "", user_line())
-    return rows
+    return rows[full[0] : full[-1] + 1]
 
 
 def _check_header(path: Place, line: int, header: list[str], known: list[str]) -> None:
@@ -248,6 +249,8 @@ def _is_number(cell: str) -> bool:
 
 
 def _parse(cell: str, dtype: np.dtype[Any]) -> float | int | bool:
+    if "_" in cell:  # which Python would take as part of a number
+        raise ValueError
     if dtype.kind == "f":
         return float(cell)
     if dtype.kind == "b":

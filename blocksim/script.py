@@ -32,7 +32,7 @@ import numpy as np
 
 from blocksim.arguments import as_step_size
 from blocksim.arguments import read_inputs as verify_inputs
-from blocksim.block import Array
+from blocksim.block import Array, as_array
 from blocksim.diagram import Diagram
 from blocksim.errors import BlocksimError, FileError, InputError, Line, describe, did_you_mean
 from blocksim.files import read_inputs
@@ -119,9 +119,12 @@ class Script:
                     f"{self.path}, option {name}", "a value, since it has no default", "none",
                     f"Give -p {name}=VALUE.",
                 )  # fmt: skip
-        for name, given, constant in (("dt", dt, self.get("DT") or 1.0), ("steps", steps, self.get("STEPS"))):
-            if (value := constant if given is None else given) is not None:
-                values[name] = as_step_size(value) if name == "dt" else value
+        for name, given, constant in (("dt", dt, self.get("DT")), ("steps", steps, self.get("STEPS"))):
+            value = constant if given is None else given
+            if name == "dt":
+                values[name] = as_step_size(1.0 if value is None else value)
+            elif value is not None:
+                values[name] = value
         return values
 
     def call(self, function: str, options: Mapping[str, Any], *arguments: Any) -> Any:
@@ -251,14 +254,21 @@ class Case:
                     did_you_mean(str(name), self.plan.signals),
                 )  # fmt: skip
             shape = lead + self.plan.signals[name].shape
-            if np.shape(value) != shape:
-                raise FileError(f"{where}, {name}", f"an array of shape {shape}", describe(value))
+            array = as_array(value)
+            if array.shape != shape or array.dtype.kind not in "biuf":
+                raise FileError(
+                    f"{where}, {name}", f"an array of real numbers of shape {shape}", describe(value)
+                )
         return {name: np.asarray(value) for name, value in found.items()}
 
     def report(self, result: Result, folder: Path) -> list[Path]:
         """Let the script report on a run; the files that it wrote."""
         written = self.script.call("report", self.options, result, folder)
-        return [Path(file) for file in written or ()]
+        if written is None:
+            return []
+        if not isinstance(written, (list, tuple)) or not all(isinstance(f, (str, Path)) for f in written):
+            raise FileError(f"{self.script.path}, report()", "a list of paths, or None", describe(written))
+        return [Path(file) for file in written]
 
 
 def _parse(setting: str, text: str, parameter: inspect.Parameter) -> Any:
@@ -269,7 +279,7 @@ def _parse(setting: str, text: str, parameter: inspect.Parameter) -> Any:
         if kind is bool:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         return kind(text) if kind else ast.literal_eval(text)
-    except (ValueError, KeyError, SyntaxError):
+    except (ValueError, KeyError, SyntaxError, TypeError, MemoryError, RecursionError):
         default = parameter.default
         raise InputError(
             f"option -p {setting}", words.get(kind, "a Python value such as 3, [1, 2] or 'text'"),

@@ -180,7 +180,8 @@ class Simulator:
     @property
     def state(self) -> dict[str, Any]:
         """The state that the next step starts from, by path."""
-        return dict(zip(self._plan.initial_state, self._states, strict=True)) | {STEP: self._k}
+        states = [tree_map(np.array, state) for state in self._states]
+        return dict(zip(self._plan.initial_state, states, strict=True)) | {STEP: self._k}
 
     @property
     def time(self) -> float:
@@ -196,9 +197,10 @@ class Simulator:
             states, slots = self._step(self.time, self._states, values)
             if self._watch.active:
                 self._watch.inspect(slots, states)
-        self.signals = {name: slots[slot] for name, slot in self._plan.names.items()}
+        # copies, since a signal may be the state itself
+        self.signals = {name: np.array(slots[slot]) for name, slot in self._plan.names.items()}
         self._states, self._k = states, self._k + 1
-        return {name: slots[slot] for name, slot in self._plan.outputs.items()}
+        return {name: np.array(slots[slot]) for name, slot in self._plan.outputs.items()}
 
 
 @contextmanager

@@ -364,7 +364,7 @@ def input_of_the_wrong_shape():
     bs.simulate(gain(), {"u": np.ones((5, 2))})
 
 
-@case("input 'u'", LINE, r"an array (T, 3) of dtype float64", "list ['a', 'b']", "Give numbers")
+@case("input 'u'", LINE, r"an array (T, 3) of dtype float64", "list ['a', 'b']", "Give real numbers")
 def input_of_the_wrong_dtype():
     bs.simulate(gain(), {"u": ["a", "b"]})
 
@@ -558,6 +558,12 @@ def test_a_block_that_returns_something_else_later(value):
     [
         ({"initial_state": [1]}, r"initial_state .*: expected a dictionary by name, got list \[1\]"),
         ({"initial_state": {3: 1}}, r"initial_state\[3\] .*: expected the path of a block with a state"),
+        ({"initial_state": {"z": [[1], [1, 2]]}}, r"initial_state\['z'\] .*: expected float64 of shape \(\)"),
+        (
+            {"params": {"z": {"initial": [[1], [1, 2]]}}},
+            r"params\['z'\]\['initial'\] .*real numbers of shape",
+        ),
+        ({"params": {"z": {"initial": 1j}}}, r"params\['z'\]\['initial'\] .*real numbers of shape"),
         ({"initial_state": {"@step": -3.5}}, r"'@step'\] .*: expected the number of a step, 0 or more"),
         ({"initial_state": {"z": "a"}}, r"initial_state\['z'\] .*: expected float64 of shape \(\)"),
         ({"initial_state": {"z": np.nan}}, r"initial_state\['z'\] .*: expected finite numbers"),
@@ -594,6 +600,28 @@ def test_arguments_of_the_wrong_kind(keywords, message):
 def test_inputs_of_the_wrong_kind(keywords, message):
     with pytest.raises(BlocksimError, match=message):
         bs.Diagram().input("u", **keywords)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(np.int8, 300), (np.uint8, -1), (np.int32, 2.5), (np.bool_, 2), (np.int64, 2**63)]
+)
+def test_integers_that_a_dtype_cannot_hold_are_refused_everywhere(dtype, value):
+    d = bs.Diagram()
+    u = d.input("u", dtype=dtype)
+    d.output("y", d.add("z", UnitDelay(dtype(1)), u))
+    with pytest.raises(BlocksimError, match=r"input 'u' .*expected an array \(T,\) of dtype"):
+        bs.simulate(d, {"u": [value]})
+    good = {"u": np.ones(1, dtype)}
+    with pytest.raises(BlocksimError, match=r"initial_state\['z'\] .*expected u?(int|bool)"):
+        bs.simulate(d, good, initial_state={"z": value})
+    with pytest.raises(BlocksimError, match=r"params\['z'\]\['initial'\] .*expected u?(int|bool)"):
+        bs.simulate(d, good, params={"z": {"initial": value}})
+
+
+@pytest.mark.parametrize("W", ["a", [[1.0], [1.0, 2.0]], 1j, None])
+def test_weights_that_are_no_numbers(W):
+    with pytest.raises(BlocksimError, match=r"lstm, W .*expected an array"):
+        bs.nn.lstm(W, np.ones((4, 1)), np.ones(4))
 
 
 def test_a_parameter_that_float32_cannot_hold():

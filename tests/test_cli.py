@@ -322,6 +322,8 @@ REFERENCES = {
     "a name that is no signal": ('{"z": y}', ["reference()", "names of outputs", "'z'"]),
     "a wrong shape": ('{"y": y[1:]}', ["reference(), y", "shape (6, 2)", "shape (5, 2)"]),
     "no dictionary": ("y", ["reference()", "a dict of arrays", "shape (6, 2)"]),
+    "rows of several lengths": ('{"y": [[1], [1, 2]]}', ["reference(), y", "real numbers of shape (6, 2)"]),
+    "complex numbers": ('{"y": 1j * y}', ["reference(), y", "real numbers of shape (6, 2)"]),
     "an error": ("y[9]", ["bad.py (bad.py:22)", "reference() to run", "IndexError"]),
 }
 
@@ -333,10 +335,22 @@ def test_a_bad_reference_is_one_paragraph(folder, returned, fragments):
     assert re.search(".*".join(map(re.escape, fragments)), message, re.DOTALL), message
 
 
+@pytest.mark.parametrize("returned", ["5", '"picture.png"', "[3]"])
+def test_a_bad_report_is_one_paragraph(folder, returned):
+    Path("bad.py").write_text(LEAK.lstrip() + f"\ndef report(result, folder):\n    return {returned}\n")
+    assert "bad.py, report(): expected a list of paths, or None, got " in fail("run", "bad.py")
+
+
+def test_a_step_of_no_length_is_refused(folder):
+    Path("bad.py").write_text(LEAK.lstrip() + "\nDT = 0\n")
+    assert "dt: expected a positive number of seconds, got int 0" in fail("run", "bad.py")
+
+
 COMMANDS = {
     "run leek.py": ["leek.py: expected a model script", "no such file", "Did you mean 'leak.py'?"],
     "run .": ["expected a model script", "a folder"],
     "run leak.py -p rat=1": ["option -p rat=1", "an option of leak.py", "'rat'", "Did you mean 'rate'?"],
+    "run leak.py -p size={[]:1}": ["option -p size={[]:1}", "an integer"],
     "run leak.py -p dt=1": ["option -p dt=1", "Write --dt 1."],
     "run leak.py -p rate=fast": ["option -p rate=fast", "a number", "'fast'", "Its default is 0.5."],
     "run leak.py -p size=2.5": ["option -p size=2.5", "an integer", "'2.5'", "Its default is 2."],

@@ -127,7 +127,11 @@ BOTH = {"u": SCALAR, "x": VECTOR}
     [
         ("u\n1\ntwo\n", {"u": SCALAR}, ["line 3, column u", "a number (float64)", "'two'", "0.5"]),
         ("1,2\n3,\n", {"x": VECTOR}, ["line 2, column x[1]", "a number", "an empty cell"]),
-        ("1,2\n\n3\n", {"x": VECTOR}, ["line 3", "2 columns, x[0], x[1]", "got 1", "commas"]),
+        ("1,2\n3\n", {"x": VECTOR}, ["line 2", "2 columns, x[0], x[1]", "got 1", "commas"]),
+        ("1,2\n\n3,4\n", {"x": VECTOR}, ["line 2", "2 columns, x[0], x[1]", "a blank line"]),
+        ("1,2\n,\n3,4\n", {"x": VECTOR}, ["line 2, column x[0]", "a number", "an empty cell"]),
+        ("1\n\n3\n", {"u": SCALAR}, ["line 2", "1 columns, u", "a blank line"]),
+        ("1_0\n", {"u": SCALAR}, ["line 1", "'1_0'"]),
         ("1,2,3\n", {"x": VECTOR}, ["line 1", "2 columns", "got 3"]),
         ("u,y\n1,2\n", {"u": SCALAR}, ["line 1", "the columns u", "a column 'y'", "There is 'u'"]),
         ("u,x[0],x[2]\n", BOTH, ["line 1", "a column 'x[2]'", "Did you mean"]),

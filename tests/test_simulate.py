@@ -128,6 +128,15 @@ def test_mixed_batches_are_refused():
         bs.simulate(d, {"a": np.zeros(3), "b": np.zeros((4, 3, 2))})
 
 
+def test_what_a_simulator_gives_is_not_its_state():
+    d = bs.Diagram()
+    d.output("y", d.add("z", UnitDelay([1.0, 2.0]), d.input("u", shape=2)))
+    sim = bs.Simulator(d)
+    for given in (sim.step(u=[3.0, 4.0])["y"], sim.signals["z"], sim.state["z"]):
+        given[:] = 99
+    np.testing.assert_array_equal(sim.step(u=[5.0, 6.0])["y"], [3, 4])
+
+
 def test_integer_and_boolean_signals_keep_their_dtype():
     d = bs.Diagram()
     d.output("n", d.add("z", UnitDelay(np.array(7)), d.input("k", dtype=int)))

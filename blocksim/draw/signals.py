@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from blocksim.block import as_array
 from blocksim.draw.save import check_path, save
 from blocksim.draw.symbols import shorten
 from blocksim.draw.text import FAMILY, steady
@@ -94,10 +95,7 @@ def plot_signals(
 
 
 def _numbers(what: str, value: ArrayLike) -> NDArray[Any]:
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.asarray(None)
+    array = as_array(value)
     if array.dtype.kind not in "biuf":
         raise InputError(f"plot of {what}", "an array of real numbers", describe(value), line=user_line())
     return array

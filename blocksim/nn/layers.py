@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from blocksim.block import Block
+from blocksim.block import Block, as_array
 from blocksim.diagram import Diagram
 from blocksim.errors import ParameterError, describe, user_line
 from blocksim.library import Constant, Gain, Product, Sigmoid, Sum, Tanh, UnitDelay
@@ -134,7 +134,13 @@ def _array(
     layer: str, name: str, value: ArrayLike, shape: tuple[int | None, ...]
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """The value as a float array, with each axis as long as `shape` says where it does."""
-    array = np.asarray(value, float)
+    array = as_array(value)
+    if array.dtype.kind not in "biuf":
+        raise ParameterError(
+            f"{layer}, {name}", "an array of real numbers, all rows of one length", describe(value),
+            "Rows are units, columns are inputs.", user_line(),
+        )  # fmt: skip
+    array = array.astype(float)
     if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
         form = ", ".join("any" if n is None else str(n) for n in shape)
         raise ParameterError(

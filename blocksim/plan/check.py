@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from blocksim.block import Block
+from blocksim.block import Block, as_array
 from blocksim.diagram import Diagram
 from blocksim.errors import DiagramError, ParameterError, describe, did_you_mean
 from blocksim.node import Node
+from blocksim.plan.tree import keeps_values
 
 
 def check_wires(diagram: Diagram) -> None:
@@ -48,6 +49,10 @@ def check_finite(path: str, name: str, array: Any, node: Node) -> None:
             f"{np.asarray(array)[index]}" + (f" at index {list(index)}" if index else ""),
             f"{int(bad.sum())} of {np.size(array)} values are not finite.", node.line,
         )  # fmt: skip
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    return "real numbers" if dtype.kind == "f" else f"{dtype} numbers"
 
 
 @dataclass(frozen=True)
@@ -95,18 +100,17 @@ def check_replacements(
                     where, f"a parameter of {node.block!r}", f"{field!r}",
                     did_you_mean(field, known), node.line,
                 )  # fmt: skip
-            try:
-                array, old = np.asarray(value), known[field]
-            except ValueError:
-                array, old = np.asarray(None), known[field]
+            array, old = as_array(value), known[field]
             swept = sweep and array.ndim == old.ndim + 1 and array.shape[1:] == old.shape and len(array) > 0
             if swept and runs in (None, len(array)):
                 runs = len(array)
                 batched[path] = batched.get(path, frozenset()) | {field}
-            elif array.shape != old.shape or array.dtype.kind not in "biuf":
+            elif array.shape != old.shape:
+                array = np.asarray(None)
+            if not keeps_values(array, old.dtype):
                 lead = f", or with a leading axis of {runs or 'any number of'} runs" if sweep else ""
                 raise ParameterError(
-                    where, f"real numbers of shape {old.shape}{lead}", describe(value),
+                    where, f"{_kind(old.dtype)} of shape {old.shape}{lead}", describe(value),
                     "The diagram fixes the shape of each parameter.", node.line,
                 )  # fmt: skip
             with np.errstate(over="ignore"):

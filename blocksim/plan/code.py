@@ -35,7 +35,7 @@ class Code:
         """The parameters, by path and field, that the step reads itself."""
         self.text = self._write()
         scope: dict[str, Any] = {}
-        exec(compile(self.text, f"<plan of {plan.flat.name}>", "exec"), scope)
+        exec(compile(self.text, "<plan>", "exec"), scope)
         self.make: Callable[..., Step] = scope["make"]
 
     def _find_fixed(self) -> list[Operation]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 
 def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """`f` of each array of a tree, and of the arrays in the same place of other trees of its form.
@@ -20,6 +22,15 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
             raise ValueError("the trees have different forms")
         return type(tree)(tree_map(f, *leaves) for leaves in zip(tree, *others, strict=True))
     return f(tree, *others)
+
+
+def keeps_values(array: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether an array can take a dtype without another value for it, but for rounding to floats."""
+    if dtype.kind == "f":
+        return array.dtype.kind in "biuf"
+    if array.dtype.kind not in "biu":
+        return False
+    return bool((array.astype(dtype) == array).all())
 
 
 def leaves(tree: Any) -> list[Any]:
