@@ -618,6 +618,68 @@ def test_integers_that_a_dtype_cannot_hold_are_refused_everywhere(dtype, value):
         bs.simulate(d, good, params={"z": {"initial": value}})
 
 
+@pytest.mark.parametrize(
+    ("block", "values", "message"),
+    [
+        (bs.library.Saturation(), {"lower": 5.0}, r"params\['b'\], Saturation, lower .*at most upper = 1"),
+        (bs.library.Quantizer(), {"interval": -1.0}, r"Quantizer, interval .*a positive number"),
+        (bs.library.Lookup1D([0, 1], [0, 1]), {"breakpoints": [1, 0]}, r"breakpoints .*increasing"),
+        (bs.library.Saturation(), {"upper": [2.0, -3.0]}, r"Saturation, lower .*at most upper = -3"),
+    ],
+)
+def test_replaced_parameters_are_judged_by_their_block(block, values, message):
+    d = bs.Diagram()
+    d.output("y", d.add("b", block, d.input("u")))
+    with pytest.raises(BlocksimError, match=message):
+        bs.simulate(d, {"u": [1.0]}, params={"b": values})
+
+
+def test_code_that_changes_what_it_is_given_is_refused():
+    def grow(u):
+        u += 1
+        return u
+
+    @bs.block
+    class Forgetful(bs.Block):
+        def init(self):
+            return {"n": np.zeros(2)}
+
+        def output(self, x):
+            return x["n"]
+
+        def update(self, x, u):
+            x["n"] += u
+            return x
+
+    for block in (bs.library.Function(grow), Forgetful()):
+        d = bs.Diagram()
+        d.output("y", d.add("b", block, d.add("g", Gain(1.0), d.input("u", shape=2))))
+        with pytest.raises(BlocksimError, match=r"b .*read-only"):
+            bs.simulate(d, {"u": np.ones((3, 2))})
+
+
+def test_numbers_of_a_function_keep_the_kind_that_they_had_at_compile():
+    def run(f):
+        d = bs.Diagram()
+        d.output("y", d.add("f", bs.library.Function(f), d.input("u")))
+        return bs.simulate(d, {"u": [1.0, -1.0]})["y"].tolist()
+
+    assert run(lambda u: u if u > 0 else 0.0) == [1, 0]
+    assert run(lambda u: 1.0 if u > 0 else 0) == [1, 0]
+    for other in (0.3, "7", None):
+        with pytest.raises(BlocksimError, match=r"f .*where a number of dtype bool was found"):
+            run(lambda u, other=other: True if u > 0 else other)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "jax", "bdsim"])
+def test_of_a_value_that_is_not_finite_the_block_that_made_it_is_named(engine):
+    d = bs.Diagram()
+    quotient = d.add("quotient", Product("*/"), d.add("one", Constant(1.0)), d.input("u"))
+    d.output("y", d.add("twice", bs.library.Function(lambda u: 2 * u), quotient))
+    with pytest.raises(BlocksimError, match=r"quotient .*at step 1"):
+        bs.simulate(d, {"u": [1.0, 0.0]}, engine=engine)
+
+
 @pytest.mark.parametrize("W", ["a", [[1.0], [1.0, 2.0]], 1j, None])
 def test_weights_that_are_no_numbers(W):
     with pytest.raises(BlocksimError, match=r"lstm, W .*expected an array"):

@@ -14,7 +14,7 @@ from blocksim.block import Signal
 from blocksim.engines import Job, Outcome, one_by_one
 from blocksim.errors import BlockError, NonFiniteError, describe
 from blocksim.plan import Operation, Plan
-from blocksim.plan.tree import leaves, tree_map
+from blocksim.plan.tree import as_number, leaves, tree_map
 
 TICK = 1000
 
@@ -121,22 +121,26 @@ class Watch:
 
         def verified(*args: Any) -> Any:
             try:
-                value = call(*args)
+                value = call(*map(_read_only, args))
             except Exception as error:
                 raise BlockError(
                     op.path, f"{block!r} to accept its inputs at step {self.step}",
                     f"{type(error).__name__}: {error}".rstrip("."), "", self.plan.line(op.path),
                 ) from error  # fmt: skip
             try:
-                tree_map(_same, expected, [value] if single else value)
+                value = tree_map(_same, expected, [value] if single else value)
+                value = value[0] if single else value
             except (_Changed, TypeError, ValueError, KeyError) as change:
                 raise BlockError(
                     op.path, f"{what} to keep the shape and dtype that it had at compile",
                     f"{change} at step {self.step}", "A signal's shape cannot depend on its value.",
                     self.plan.line(op.path),
                 ) from None  # fmt: skip
-            if self.active:
-                self._check(op.path, value, f"in {what}")
+            if self.active and not _finite(leaves(value)):
+                given = [leaf for arg in args for leaf in leaves(arg)]
+                if _finite([leaf for leaf in given if isinstance(leaf, (np.ndarray, np.generic))]):
+                    self._check(op.path, value, f"in {what}")
+                self.suspects.append(True)  # another block's fault, found when the step is done
             return value
 
         return verified
@@ -146,6 +150,23 @@ class _Changed(Exception):
     """A value whose shape or dtype is not the expected one."""
 
 
-def _same(expected: Signal, value: Any) -> None:
+def _read_only(value: Any) -> Any:
+    """The same for code that is not to change what it was given."""
+
+    def view(leaf: Any) -> Any:
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        found = leaf.view()
+        found.flags.writeable = False
+        return found
+
+    return tree_map(view, value)
+
+
+def _same(expected: Signal, value: Any) -> Any:
+    """The value, a Python number as an array, if it has the expected form."""
+    if type(value) in (bool, int, float) and expected.shape == ():
+        value = as_number(value, expected.dtype)
     if (getattr(value, "shape", None), getattr(value, "dtype", None)) != (expected.shape, expected.dtype):
         raise _Changed(f"{describe(value)} instead of {expected}")
+    return value

@@ -51,6 +51,17 @@ def check_finite(path: str, name: str, array: Any, node: Node) -> None:
         )  # fmt: skip
 
 
+def _check_block(node: Node, values: dict[str, Any]) -> None:
+    """Let a block with these parameters judge them, as it did when it was made."""
+    assert isinstance(node.block, Block)
+    try:
+        node.block.with_parameters(values).__post_init__()
+    except ParameterError as bad:
+        raise ParameterError(
+            f"params[{node.name!r}], {bad.where}", bad.expected, bad.got, bad.advice, node.line
+        ) from None
+
+
 def _kind(dtype: np.dtype[Any]) -> str:
     return "real numbers" if dtype.kind == "f" else f"{dtype} numbers"
 
@@ -117,4 +128,9 @@ def check_replacements(
                 array = array.astype(dtype if old.dtype.kind == "f" else old.dtype)
             check_finite(path, field, array, node)
             out.setdefault(path, {})[field] = array
+        for b in range((runs or 1) if path in batched else 1):
+            own = {
+                name: a[b] if name in batched.get(path, ()) else a for name, a in out.get(path, {}).items()
+            }
+            _check_block(node, own)
     return Replaced(out, batched, runs if batched else None)

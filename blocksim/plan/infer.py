@@ -28,7 +28,7 @@ class Inferred:
     states: dict[str, Any]
     """The initial state by path."""
     scalars: frozenset[str]
-    """The blocks that return plain Python numbers, which engines make arrays of the run's type."""
+    """The blocks that return Python numbers, or another float type: engines make arrays of the run's type."""
 
 
 def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
@@ -77,6 +77,9 @@ def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
             if type(one) in (bool, int, float):
                 scalars.add(path)
                 one = np.asarray(one, np.bool_ if type(one) is bool else dtype)
+            elif getattr(one, "dtype", dtype) != dtype and one.dtype.kind == "f":
+                scalars.add(path)  # as NumPy makes float64 of float32 and integers
+                one = np.asarray(one, dtype)
             found(Port(node, port), _signal(node, port, one))
     for path, block in blocks.items():
         _check_ports(flat.nodes[path], block, signals)
@@ -165,7 +168,8 @@ def _probe(
         signal = _source_signal(node, port, signals)
         return np.ones(signal.shape, signal.dtype)
 
-    arguments = _arguments(node, block, method, ones, {"xp": np, "t": 0.0, "dt": 1.0, "x": state})
+    given = {"xp": np, "t": 0.0, "dt": 1.0, "x": None if state is None else tree_map(np.array, state)}
+    arguments = _arguments(node, block, method, ones, given)
     try:
         with np.errstate(all="ignore"):
             return getattr(block, method)(*arguments)

@@ -17,7 +17,7 @@ from blocksim.node import Port
 from blocksim.plan.check import Replaced, check_replacements
 from blocksim.plan.code import DT, FIRST, XP, Code, Step, T
 from blocksim.plan.infer import Inferred
-from blocksim.plan.tree import tree_map
+from blocksim.plan.tree import as_number, tree_map
 
 
 @dataclass(frozen=True)
@@ -215,10 +215,13 @@ class Plan:
     def _as_arrays(self, xp: ModuleType, op: Operation, call: Callable[..., Any]) -> Callable[..., Any]:
         dtypes = [self.slot_signals[slot].dtype for slot in op.writes]
 
+        def one(value: Any, dtype: np.dtype[Any]) -> Any:
+            return xp.asarray(value, dtype) if hasattr(value, "dtype") else as_number(value, dtype)
+
         def cast(*args: Any) -> Any:
             value = call(*args)
             if len(dtypes) == 1:
-                return xp.asarray(value, dtypes[0])
-            return tuple(xp.asarray(v, d) for v, d in zip(value, dtypes, strict=True))
+                return one(value, dtypes[0])
+            return tuple(one(v, d) for v, d in zip(value, dtypes, strict=True))
 
         return cast

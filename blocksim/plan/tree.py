@@ -24,6 +24,14 @@ def tree_map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
     return f(tree, *others)
 
 
+def as_number(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python number as an array of a dtype that holds such numbers. Raises TypeError for others."""
+    kinds = {bool: "biuf", int: "iuf", float: "f"}.get(type(value), "")
+    if dtype.kind not in kinds:
+        raise TypeError(f"{value!r} where a number of dtype {dtype} was found at compile")
+    return np.asarray(value, dtype)
+
+
 def keeps_values(array: Any, dtype: np.dtype[Any]) -> bool:
     """Whether an array can take a dtype without another value for it, but for rounding to floats."""
     if dtype.kind == "f":

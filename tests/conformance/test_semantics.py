@@ -156,6 +156,23 @@ def test_parameters_are_replaced_for_one_run(run):
     assert run(d, {"u": [3.0]})["y"] == 6
 
 
+def test_a_float32_run_stays_float32_behind_integers(run):
+    d = bs.Diagram()
+    k = d.input("k", dtype=int)
+    d.output("y", d.add("sum", Sum(), d.add("half", Gain(0.5), k), d.add("one", Constant(1.0))))
+    for dtype in ("float32", "float64"):
+        result = run(d, {"k": [1, 2, 3]}, dtype=dtype, record="half")
+        np.testing.assert_array_equal(result["y"], [1.5, 2, 2.5])
+        assert result["y"].dtype == result["half"].dtype == dtype
+
+
+def test_initial_states_are_parameters_too(run):
+    d = bs.Diagram()
+    d.output("y", d.add("z", UnitDelay(1.0), d.input("u")))
+    result = run(d, {"u": [5.0, 6.0]}, params={"z": {"initial": 3.0}})
+    np.testing.assert_array_equal(result["y"], [3, 5])
+
+
 def test_only_the_last_row_is_kept(run):
     d = bs.Diagram()
     z = d.add("z", UnitDelay(0.0))

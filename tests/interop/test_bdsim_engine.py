@@ -499,6 +499,6 @@ def test_a_diagram_is_freed_after_its_run():
     d = bs.nn.lstm(np.ones((4, 1)), np.ones((4, 1)), np.ones(4))
     result = bs.simulate(d, {"x": array}, engine="bdsim")
     plan = weakref.ref(result._plan)
-    del result
+    del result, d  # a diagram keeps what it was compiled to
     gc.collect()
     assert plan() is None

@@ -72,6 +72,8 @@ def _choose(node: Node, block: Block, signals: Signals, dt: float) -> Native | L
     u = [signals[node.wires[port].node.name, node.wires[port].name] for port in node.inputs]
     y = [signals[node.name, port] for port in block.outputs]
     native, law = NATIVE.get(type(block)), LAWS.get(type(block))
+    if any(s.dtype.kind in "iu" for s in u) and any(s.dtype == np.float32 for s in y):
+        native = None  # NumPy, inside of bdsim, makes float64 of integers and float32
     return (native(block, u, y, dt) if native else None) or (law(block, dt) if law else None)
 
 
