@@ -148,6 +148,9 @@ def block(cls: B) -> B:
     made.contract = _read_contract(made)
     if "guarded" not in cls.__dict__:
         made.guarded = cls.__module__.partition(".")[0] != "blocksim"
+    if not vars(cls).keys().isdisjoint(METHODS):  # what is known of another class's methods is not of these
+        for name in {"elementwise", "transparent", "matrix"} - vars(cls).keys():
+            setattr(made, name, vars(Block)[name])
     return made
 
 

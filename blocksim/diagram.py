@@ -41,6 +41,9 @@ class Diagram:
         self.plans: dict[Any, tuple[int, Any]] = {}
         """What it was compiled to, by dtype, with the size that it had."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"plans": {}}  # code can be neither copied nor sent
+
     # -- building ------------------------------------------------------------------------------
 
     def input(

@@ -31,7 +31,8 @@ def function(
     or the number of steps for a diagram without inputs. state: `{path: array}`, the initial one where not
     given, which depends on `params`. outputs: `{name: (T, *shape)}`, with the signals of `record`. The
     state after the last step is given back; with a step's number under "@step", time goes on from there.
-    dtype: float32, or float64 where JAX has it enabled; without it, the one that JAX uses.
+    dtype: float32, or float64 where JAX has it enabled; without it, the one that JAX uses. In float32 so
+    is the time: after 10,000 steps, sources may change a step early or late.
     Raises the errors of `compile`, and InputError for float64 where JAX has it disabled.
 
     >>> import blocksim as bs, jax
@@ -89,7 +90,10 @@ def function(
 
 def _known(plan: Plan, params: Parameters) -> dict[str, dict[str, Any]]:
     """All parameters, those given in the place of the diagram's own; their values may be traced."""
-    known = {path: dict(block.parameters()) for path, block in plan.blocks.items()}
+    known = {
+        path: {name: _cast(array, array.dtype) for name, array in block.parameters().items()}
+        for path, block in plan.blocks.items()
+    }
     check_mapping("params", params)
     for path, fields in params.items():
         if path not in known:
@@ -112,8 +116,8 @@ def _known(plan: Plan, params: Parameters) -> dict[str, dict[str, Any]]:
 
 def _arrays(plan: Plan, inputs: Mapping[str, Any] | int | None) -> tuple[list[Any], int]:
     """The rows of each input, in the plan's order, and how many there are."""
-    if not plan.inputs and isinstance(inputs, int) and not isinstance(inputs, bool) and inputs > 0:
-        return [], inputs
+    if not plan.inputs and isinstance(inputs, (int, np.integer)) and inputs is not True and inputs > 0:
+        return [], int(inputs)
     if not plan.inputs or not isinstance(inputs, Mapping):
         raise InputError(
             "inputs", "a dictionary by name" if plan.inputs else "the number of steps",
@@ -123,7 +127,12 @@ def _arrays(plan: Plan, inputs: Mapping[str, Any] | int | None) -> tuple[list[An
     arrays, lengths = [], {}
     for name, signal in plan.inputs.items():
         value = inputs[name]
-        shape = np.shape(value)
+        shape, kind = np.shape(value), np.result_type(value).kind
+        if kind not in {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}[signal.dtype.kind]:
+            raise InputError(
+                f"input {name!r}", f"an array of dtype {signal.dtype}", f"one of {np.result_type(value)}",
+                "", user_line(),
+            )  # fmt: skip
         if len(shape) != 1 + len(signal.shape) or shape[1:] != signal.shape or not shape[0]:
             form = ", ".join(["T", *map(str, signal.shape)])
             raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from blocksim.arguments import (
 from blocksim.diagram import Diagram
 from blocksim.engines import Job, find_engine
 from blocksim.engines.numpy import Watch
-from blocksim.errors import InputError, user_line
+from blocksim.errors import InputError, describe, did_you_mean, user_line
 from blocksim.plan import Plan, compile
 from blocksim.plan.tree import tree_map
 from blocksim.result import Result
@@ -133,7 +134,18 @@ def stream(diagram: Diagram, chunks: Iterable[Mapping[str, ArrayLike]], **option
     [0.  0.5] [9. 1.]
     [1.] [2.]
     """
-    plan = compile(diagram, options.pop("dtype", None))
+    known = inspect.signature(_run).parameters
+    for name in options.keys() - {"dtype"}:
+        if name not in known:
+            raise InputError(
+                "stream", "an option of simulate", repr(name), did_you_mean(name, known), user_line()
+            )
+    if not isinstance(chunks, Iterable):
+        raise InputError("stream, chunks", "dictionaries of inputs, one after the other", describe(chunks))
+    return _stream(compile(diagram, options.pop("dtype", None)), chunks, options)
+
+
+def _stream(plan: Plan, chunks: Iterable[Any], options: dict[str, Any]) -> Iterator[Result]:
     for chunk in chunks:
         result = _run(plan, chunk, **options)
         options["initial_state"] = result.final_state

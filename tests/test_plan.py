@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,18 @@ import blocksim as bs
 from blocksim.library import Constant, Gain, Sum, UnitDelay
 from blocksim.plan.code import Code
 from blocksim.plan.trace import Namespace, Recorder, Symbol
+
+
+def test_what_a_diagram_was_compiled_to_cannot_be_changed_and_is_not_copied():
+    d = bs.Diagram()
+    d.output("y", d.add("z", UnitDelay(1.0), d.input("u")))
+    plan = bs.compile(d)
+    with pytest.raises(TypeError):
+        plan.initial_state["z"] = 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        plan.initial_state["z"][...] = 5.0
+    bs.simulate(d, {"u": [1.0]})
+    assert bs.simulate(copy.deepcopy(d), {"u": [1.0]})["y"] == 1
 
 
 def test_a_diagram_is_compiled_again_when_it_has_grown():

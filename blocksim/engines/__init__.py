@@ -42,6 +42,8 @@ class Job:
     check_finite: bool
     tick: Callable[[int], None] | None
     """Called now and then with the number of steps done since the last call."""
+    real: int = 1
+    """The runs that are the user's, where an engine has filled up a batch."""
 
     def single(self, b: int) -> Job:
         """One run of a batch."""

@@ -55,8 +55,6 @@ class Delay(Block):
     array([0., 0., 1.])
     """
 
-    transparent = True
-
     initial: Array = param(keep_dtype=True)
     n: int
 
@@ -140,6 +138,8 @@ class DiscreteIntegrator(Block):
 
 @_direct
 class _DirectIntegrator(DiscreteIntegrator):
+    transparent = True
+
     def output(self, x: Any, u: Any, dt: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         return x + self.gain * (dt if self.method == "backward" else dt / 2) * u
 
@@ -258,6 +258,8 @@ class DiscreteStateSpace(Block):
 
 @_direct
 class _DirectStateSpace(DiscreteStateSpace):
+    transparent = True
+
     D: Array = param(default=None)
 
     def output(self, x: Any, u: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]

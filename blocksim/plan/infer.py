@@ -129,7 +129,9 @@ def _initial_state(node: Node, block: Block, dtype: np.dtype[Any]) -> Any:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise BlockError(f"{node.name}, init()", "numbers", describe(value), line=node.line)
-        return array.astype(dtype) if array.dtype.kind == "f" else array
+        array = array.astype(dtype if array.dtype.kind == "f" else array.dtype)
+        array.flags.writeable = False
+        return array
 
     init: Callable[[], Any] = getattr(block, "init")  # noqa: B009  (only stateful blocks have it)
     try:

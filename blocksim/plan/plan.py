@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class Plan:
     def __init__(self, flat: Diagram, order: list[str], inferred: Inferred, dtype: np.dtype[Any]) -> None:
         self.flat, self.dtype = flat, dtype
         self.blocks: dict[str, Block] = inferred.blocks
-        self.initial_state: dict[str, Any] = inferred.states
+        self.initial_state: Mapping[str, Any] = MappingProxyType(inferred.states)
         self.scalars = inferred.scalars
 
         slots = {(name, "y"): FIRST + i for i, name in enumerate(flat.inputs)}

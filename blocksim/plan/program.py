@@ -137,14 +137,18 @@ class Program:
     """The slots whose values the run must give."""
     once: list[AnyOperation] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
+    watch: frozenset[int] = frozenset()
+    """Slots that nobody reads, whose values are to be looked at all the same."""
     signals: dict[int, Signal] = field(default_factory=dict)
     """The form of each slot that holds one array."""
 
     @classmethod
-    def of(cls, plan: Plan, keep: Iterable[int]) -> Program:
-        """The program that does at each step all that the plan says."""
+    def of(cls, plan: Plan, keep: Iterable[int], check: bool = False) -> Program:
+        """The program that does at each step all that the plan says; with `check`, nothing is dead."""
         stage = Stage(True, [*plan.operations, *plan.updates])
-        return cls(plan, frozenset(keep), [], [stage], dict(plan.slot_signals))
+        read = {slot for op in stage.operations for slot in op.reads}
+        unread = {slot for op in plan.operations for slot in op.writes} - read if check else set[int]()
+        return cls(plan, frozenset(keep), [], [stage], frozenset(unread), dict(plan.slot_signals))
 
     def new_slot(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
         """A slot that holds an array of this form."""

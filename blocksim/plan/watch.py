@@ -54,6 +54,9 @@ def watched(program: Program) -> set[int]:
 
 
 def _passes_on(op: AnyOperation, program: Program) -> bool:
+    signals = [program.signals[slot] for slot in op.reads if slot in program.signals]
+    if any(signal.dtype.kind == "b" for signal in signals):
+        return False  # compilers make a choice of a product with a boolean
     if isinstance(op, (Operation, Elementwise)):
         return bool(program.plan.blocks[op.paths[0]].transparent)
     return isinstance(op, (Join, MatrixProduct))

@@ -65,6 +65,40 @@ def test_any_number_of_steps(steps):
     assert_same(*(bs.simulate(d, {"x": x}, engine=e, dt=0.1) for e in ("numpy", "jax")), 1e-12)
 
 
+def beside(*blocks, **constants) -> bs.Diagram:
+    """Blocks that each read a part of one product, and a constant of their own if there are any."""
+    d = bs.Diagram()
+    u = d.input("u", shape=2)
+    for name, block in zip("abc", blocks, strict=False):
+        part = d.add(f"part_{name}", Gain(np.eye(2)), u)
+        more = [d.add(f"constant_{name}", Constant(constants[name]))] if constants else []
+        d.output(name, d.add(f"block_{name}", block, part, *more))
+    return d
+
+
+class TestMerging:
+    @pytest.mark.parametrize("block", [Sum(), Product(), bs.library.RelationalOperator(">")])
+    def test_constants_of_other_dtypes_keep_their_values(self, block):
+        values = {"a": np.array([1, 2]), "b": [0.5, 0.25], "c": np.array([True, False])}
+        blocks = [block] * (2 if isinstance(block, Sum) else 3)
+        d = beside(*blocks, **values)
+        assert_same(*(bs.simulate(d, {"u": np.ones((3, 2))}, engine=e) for e in ("numpy", "jax")), 0)
+
+    def test_a_class_that_overrides_a_method_is_not_taken_for_what_it_derives_from(self):
+        @bs.block
+        class Twice(Gain):
+            def output(self, xp, u):
+                return 2 * (self.K @ u)
+
+        @bs.block
+        class Centred(Bias):
+            def output(self, xp, u):
+                return u - xp.mean(u) + self.b
+
+        d = beside(Twice(np.eye(2)), Centred(0.5), Centred(1.0))
+        assert_same(*(bs.simulate(d, {"u": [[1.0, 2.0]]}, engine=e) for e in ("numpy", "jax")), 1e-12)
+
+
 class TestCompilations:
     def test_values_and_lengths_compile_nothing_anew(self):
         rng = np.random.default_rng(2)
@@ -174,6 +208,13 @@ class TestStreams:
         next(results)
         assert taken == [0]
 
+    @pytest.mark.parametrize(
+        ("chunks", "options", "words"), [(5, {}, "stream, chunks"), ([], {"enigne": "jax"}, "'engine'")]
+    )
+    def test_bad_arguments_are_named_at_once(self, chunks, options, words):
+        with pytest.raises(InputError, match=words):
+            bs.stream(lstm(), chunks, **options)
+
     def test_a_bad_chunk_is_an_error_when_it_comes(self):
         results = bs.stream(lstm(), [{"x": np.ones((2, 3))}, {"x": np.ones((2, 4))}])
         next(results)
@@ -212,6 +253,42 @@ class TestErrors:
             assert (caught.value.path, caught.value.step) == ("quotient", steps - 2)
             bs.simulate(d, {"u": u}, engine=engine, check_finite=False)
 
+    @pytest.mark.parametrize("kind", ["dead", "delayed", "masked", "limited delay"])
+    def test_what_nobody_sees_is_found(self, kind):
+        @bs.block
+        class Limited(UnitDelay):
+            def update(self, xp, u):
+                return xp.minimum(u, 1.0)
+
+        d = bs.Diagram()
+        u = d.input("u")
+        quotient = d.add("quotient", Product("/"), u)
+        if kind == "delayed":
+            d.add("late", bs.library.Delay(0.0, 2), quotient)
+            d.output("y", d.add("limit", bs.library.Saturation(), quotient))
+        elif kind == "masked":
+            d.output("y", d.add("mask", Product(), quotient, d.input("on", dtype=bool)))
+        elif kind == "limited delay":
+            d.output("y", d.add("late", Limited(0.0), quotient))
+        else:
+            d.output("y", d.add("limit", bs.library.Saturation(), u))
+        inputs = {"u": np.ones(20)} | ({"on": np.zeros(20, bool)} if kind == "masked" else {})
+        inputs["u"][5] = 0
+        for engine in ("numpy", "jax"):
+            with pytest.raises(NonFiniteError) as caught:
+                bs.simulate(d, inputs, engine=engine)
+            assert (caught.value.path, caught.value.step) == ("quotient", 5)
+
+    def test_of_a_batch_the_first_run_is_named(self):
+        d = bs.Diagram()
+        d.output("y", d.add("quotient", Product("/"), d.input("u")))
+        u = np.ones((16, 5000))
+        u[0, 4500] = u[9, 10] = 0
+        for engine in ("numpy", "jax"):
+            with pytest.raises(NonFiniteError) as caught:
+                bs.simulate(d, {"u": u}, engine=engine)
+            assert caught.value.step == 4500
+
     def test_a_sum_of_values_that_overflows_is_no_fault(self):
         d = bs.Diagram()
         u = d.input("u")
@@ -219,6 +296,19 @@ class TestErrors:
             d.output(f"y{k}", d.add(f"b{k}", Bias(0.0), u))
         big = np.full(4, 1.5e308)
         np.testing.assert_array_equal(bs.simulate(d, {"u": big}, engine="jax")["y1"], big)
+
+
+def test_progress_of_a_batch_without_outputs_is_told_of_all_steps():
+    d, told = bs.Diagram(), []
+    d.add("z", UnitDelay(0.0), d.input("u"))
+    bs.simulate(d, {"u": np.ones((13, 70))}, engine="jax", progress=lambda *a: told.append(a))
+    assert told[-1] == (13 * 70, 13 * 70)
+
+
+def test_a_batch_compiles_once_for_all_cores():
+    before = compilations()
+    bs.simulate(lstm(2, 9), {"x": np.ones((32, 5, 2))}, engine="jax")
+    assert compilations() == before + 1
 
 
 def test_progress_is_told_of_all_steps():
@@ -284,6 +374,18 @@ class TestFunctions:
         outputs, state = bs.function(d, dt=0.5)({}, 4, {"@step": 2})
         np.testing.assert_allclose(outputs["t"], [1.0, 1.5, 2.0, 2.5])
         assert state["@step"] == 6
+
+    def test_tables_need_not_be_given(self):
+        d = bs.Diagram()
+        d.output("y", d.add("table", bs.library.FromArray([1.0, 3.0])))
+        outputs, _ = bs.function(d)({}, np.int64(3))
+        np.testing.assert_array_equal(outputs["y"], [1, 3, 3])
+
+    def test_floats_are_not_cut_to_integers(self):
+        d = bs.Diagram()
+        d.output("y", d.input("n", dtype=int))
+        with pytest.raises(InputError, match=r"input 'n' .*dtype int64"):
+            bs.function(d)({}, {"n": np.array([1.7, 2.9])})
 
     def test_optax_trains_with_it(self):
         optax = pytest.importorskip("optax")

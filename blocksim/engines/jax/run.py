@@ -31,6 +31,7 @@ MOST, BYTES = 64, 2**22
 """The most of them in a chunk, and about how many bytes its inputs and outputs may take."""
 KEPT = 128
 """Compiled functions that are kept."""
+_LOCK = Lock()
 FEWEST = 4
 """Runs of a batch for which another core pays."""
 
@@ -51,9 +52,13 @@ def run(job: Job) -> Outcome:
         return Outcome(rows, _chunks(job, rows))
     size = -(-runs // max(1, min(_cores(), runs // FEWEST)))
     starts = range(0, runs, size)
-    with ThreadPoolExecutor(len(starts)) as pool:
-        parts = [_part(job, start, size) for start in starts]
-        found = list(pool.map(_chunks, parts, [[a[k : k + size] for a in rows] for k in starts]))
+    try:
+        with ThreadPoolExecutor(len(starts)) as pool:
+            parts = [_part(job, start, size) for start in starts]
+            found = list(pool.map(_chunks, parts, [[a[k : k + size] for a in rows] for k in starts]))
+    except NonFiniteError:
+        _explain(job, 0, job.steps, job.states, [])  # for the first of all runs, whichever part came first
+        raise
     states = [tree_map(lambda *a: np.concatenate(a)[:runs], *same) for same in zip(*found, strict=True)]
     return Outcome(rows, states)
 
@@ -86,7 +91,10 @@ def _part(job: Job, start: int, size: int) -> Job:
         for path, fields in job.params.items()
     }
     states = [tree_map(lambda a: a[index], state) for state in job.states]
-    return replace(job, batch=size, inputs=[a[index] for a in job.inputs], states=states, params=params)
+    real = min(size, (job.batch or 1) - start)
+    return replace(
+        job, real=real, batch=size, inputs=[a[index] for a in job.inputs], states=states, params=params
+    )
 
 
 def _chunks(job: Job, rows: list[Any]) -> list[Any]:
@@ -95,9 +103,11 @@ def _chunks(job: Job, rows: list[Any]) -> list[Any]:
     The arrays may be for fewer runs than the job has: those that only fill it up.
     """
     work = _Work(job)
-    step, length = _compiled(work), ROWS * work.blocks
+    with _LOCK:  # or several threads would make the same
+        step = _compiled(work)
+    length = ROWS * work.blocks
     axis = 0 if job.batch is None else 1
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         states = [tree_map(jnp.asarray, s) for s in job.states]
         for start in range(0, job.steps, length):
             count = min(length, job.steps - start)
@@ -114,7 +124,7 @@ def _chunks(job: Job, rows: list[Any]) -> list[Any]:
                 else:
                     array[steps] = new[: len(array), :count] if axis else new[:count]
             if job.tick is not None:
-                job.tick(count * (len(rows[0]) if axis and rows else 1))
+                job.tick(count * job.real)
         return [tree_map(np.array, s) for s in states]
 
 
@@ -135,7 +145,7 @@ def _explain(job: Job, start: int, count: int, states: list[Any], found: list[An
     params = tree_map(np.asarray, job.params)
     first = job.first_step + start
     locate(replace(job, inputs=cut, states=held, params=params, first_step=first, steps=count, tick=None))
-    for slot, rows in zip(job.record, found, strict=True):
+    for slot, rows in zip(job.record, found, strict=False):
         bad = np.argwhere(~np.isfinite(rows.swapaxes(0, axis)[:count]))
         if len(bad):
             path = job.plan.ports[slot][0]
@@ -193,7 +203,7 @@ class _Compiled:
 
 @lru_cache(KEPT)
 def _compiled(work: _Work) -> _Compiled:
-    return _Compiled(partial(_chunk, work, optimize(work.plan, work.record)))
+    return _Compiled(partial(_chunk, work, optimize(work.plan, work.record, work.check)))
 
 
 def compilations() -> int:

@@ -15,8 +15,10 @@ from blocksim.plan.program import Program
 PASSES = (drop_dead, fold_constants, hoist, merge_products, merge_elementwise, drop_dead)
 
 
-def optimize(plan: Plan, keep: Iterable[int]) -> Program:
+def optimize(plan: Plan, keep: Iterable[int], check: bool = False) -> Program:
     """The plan's program after all passes; `keep` are the slots whose values the run must give.
+
+    With `check`, blocks whose output nobody reads stay, for their values to be looked at.
 
     >>> import blocksim as bs, numpy as np
     >>> plan = bs.compile(bs.nn.lstm(np.ones((8, 2)), np.ones((8, 2)), np.zeros(8)))
@@ -24,7 +26,7 @@ def optimize(plan: Plan, keep: Iterable[int]) -> Program:
     >>> [(stage.loop, len(stage.operations)) for stage in program.stages]
     [(False, 1), (True, 18)]
     """
-    program = Program.of(plan, keep)
+    program = Program.of(plan, keep, check)
     for each in PASSES:
         each(program)
     return program

@@ -7,7 +7,7 @@ from blocksim.plan.program import AnyOperation, Program
 
 def drop_dead(program: Program) -> None:
     """Keep what kept slots and states depend on."""
-    needed = set(program.keep)
+    needed = set(program.keep | program.watch)
 
     def alive(operations: list[AnyOperation]) -> list[AnyOperation]:
         found = []

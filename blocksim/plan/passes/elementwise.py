@@ -73,7 +73,7 @@ class _Merger:
             elif slot not in program.signals or program.signals[slot].shape != signal.shape:
                 return None
             elif slot in constants:
-                sources.append("constant")
+                sources.append(("constant", program.signals[slot].dtype))
             elif slot in self.parts:
                 sources.append(self.parts[slot][0])
             else:
@@ -82,7 +82,8 @@ class _Merger:
             a.shape not in ((), signal.shape) for a in arrays
         ):
             return None
-        return type(block), (_settings(block), signal.dtype), tuple(sources)
+        dtypes = signal.dtype, *(array.dtype for array in arrays)
+        return type(block), (_settings(block), dtypes), tuple(sources)
 
     def _runs(self, ops: list[Operation], sources: tuple[Any, ...]) -> Iterator[list[Operation]]:
         """The operations in groups that read neighbouring parts, in the order of the parts."""
@@ -123,7 +124,7 @@ class _Merger:
             slots = [op.reads[i] for op in ops]
             if source == "xp":
                 reads.append(XP)
-            elif source == "constant":
+            elif isinstance(source, tuple):
                 reads.append(self._constant(tuple(slots)))
             elif sum(sizes) == signals[source].shape[0]:
                 reads.append(source)
