@@ -127,10 +127,11 @@ def _arrays(plan: Plan, inputs: Mapping[str, Any] | int | None) -> tuple[list[An
     arrays, lengths = [], {}
     for name, signal in plan.inputs.items():
         value = inputs[name]
-        shape, kind = np.shape(value), np.result_type(value).kind
-        if kind not in {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}[signal.dtype.kind]:
+        shape = np.shape(value)
+        dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+        if dtype.kind not in {"f": "biuf", "i": "biu", "u": "biu", "b": "b"}[signal.dtype.kind]:
             raise InputError(
-                f"input {name!r}", f"an array of dtype {signal.dtype}", f"one of {np.result_type(value)}",
+                f"input {name!r}", f"an array of dtype {signal.dtype}", f"one of {dtype}",
                 "", user_line(),
             )  # fmt: skip
         if len(shape) != 1 + len(signal.shape) or shape[1:] != signal.shape or not shape[0]:
