@@ -91,7 +91,7 @@ def onnx_lstm(W: Any, R: Any, b: Any, threads: int) -> Any:
 
 
 def one_run(dtype: Any, goal: str, steps: int = 1000) -> None:
-    """Batch 1 on one thread: a function compiled with its weights, as those of the peers are."""
+    """Batch 1 on one thread: a compiled function, as it is called again and again, against its peers."""
     print(f"One run, {np.dtype(dtype).name}, {steps} steps, one thread ({goal})")
     torch.set_num_threads(1)
     ratios = []
@@ -100,11 +100,12 @@ def one_run(dtype: Any, goal: str, steps: int = 1000) -> None:
         x = np.random.default_rng(1).normal(size=(steps, m)).astype(dtype)
         diagram = bs.nn.lstm(W, R, b)
         with jax.enable_x64(dtype == np.float64):
-            run, data = bs.function(diagram, dtype=dtype), jax.numpy.asarray(x)
-            f = jax.jit(lambda x, run=run: run({}, {"x": x}))
+            f = jax.jit(bs.function(diagram, dtype=dtype))
+            params = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), diagram.parameters())
+            data = {"x": jax.numpy.asarray(x)}
 
-            def ours(f: Any = f, data: Any = data) -> Any:
-                return jax.block_until_ready(f(data))
+            def ours(f: Any = f, params: Any = params, data: Any = data) -> Any:
+                return jax.block_until_ready(f(params, data))
 
             net = torch_lstm(W, R, b, torch.tensor(x).dtype)
             tensor = torch.tensor(x)[None]

@@ -77,7 +77,7 @@ class Kernel:
             shown = jnp.arange(count) < (count if valid is None else valid)
             sums += _total([leaf for state in after.values() for leaf in leaves(state)])
             sums += [_masked(a, shown) for a in _total(list(rows.values()))]
-        finite = [jnp.isfinite(a).all() for a in sums]
+        finite = [jnp.isfinite(a).all() for a in _total(sums)]
         return [after[s] for s in self.states], rows, ~jnp.stack(finite).all() if finite else False
 
     def state(self, path: str, given: Any = None) -> Any:
@@ -117,7 +117,7 @@ class Kernel:
                 after[slot] = tree_map(lambda a: a[last], following)
                 done = {slot: tree_map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), before, following)}
             env.update(done)
-        return [_masked(a, jnp.arange(count) <= last) for a in sums]
+        return [_masked(a, jnp.arange(count) <= last) for a in _total(sums)]
 
     def _loop(self, stage: Stage, env: Env, after: Env, wanted: Collection[int], valid: Any) -> list[Any]:
         inside = {slot for op in stage.operations for slot in op.writes}
