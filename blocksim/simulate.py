@@ -23,7 +23,7 @@ from blocksim.diagram import Diagram
 from blocksim.engines import Job, find_engine
 from blocksim.engines.numpy import Watch
 from blocksim.errors import InputError, describe, did_you_mean, user_line
-from blocksim.plan import Plan, compile
+from blocksim.plan import compile
 from blocksim.plan.tree import tree_map
 from blocksim.result import Result
 
@@ -64,28 +64,8 @@ def simulate(
     >>> run["y"], run.time, run.final_state["z"].item()
     (array([9., 1., 2.]), array([0. , 0.1, 0.2]), 3.0)
     """
-    find_engine(engine)  # before the work of compiling
-    return _run(
-        compile(diagram, dtype), inputs, steps=steps, dt=dt, engine=engine, record=record,
-        initial_state=initial_state, params=params, progress=progress, keep=keep, check_finite=check_finite,
-    )  # fmt: skip
-
-
-def _run(
-    plan: Plan,
-    inputs: Mapping[str, ArrayLike] | None,
-    *,
-    steps: int | None = None,
-    dt: float = 1.0,
-    engine: str = "numpy",
-    record: str | Iterable[str] | None = None,
-    initial_state: Mapping[str, Any] | None = None,
-    params: dict[str, dict[str, Any]] | None = None,
-    progress: bool | Callable[[int, int], None] = False,
-    keep: str = "all",
-    check_finite: bool = True,
-) -> Result:
     run = find_engine(engine)
+    plan = compile(diagram, dtype)
     dt = as_step_size(dt)
     if keep not in ("all", "last"):
         raise InputError("keep", "'all' or 'last'", repr(keep), line=user_line())
@@ -134,22 +114,23 @@ def stream(diagram: Diagram, chunks: Iterable[Mapping[str, ArrayLike]], **option
     [0.  0.5] [9. 1.]
     [1.] [2.]
     """
-    known = inspect.signature(_run).parameters
-    for name in options.keys() - {"dtype"}:
+    known = inspect.signature(simulate).parameters
+    for name in options:
         if name not in known:
             raise InputError(
                 "stream", "an option of simulate", repr(name), did_you_mean(name, known), user_line()
             )
     if not isinstance(chunks, Iterable):
         raise InputError("stream, chunks", "dictionaries of inputs, one after the other", describe(chunks))
-    return _stream(compile(diagram, options.pop("dtype", None)), chunks, options)
+    compile(diagram, options.get("dtype"))
 
+    def results() -> Iterator[Result]:
+        for chunk in chunks:
+            result = simulate(diagram, chunk, **options)
+            options["initial_state"] = result.final_state
+            yield result
 
-def _stream(plan: Plan, chunks: Iterable[Any], options: dict[str, Any]) -> Iterator[Result]:
-    for chunk in chunks:
-        result = _run(plan, chunk, **options)
-        options["initial_state"] = result.final_state
-        yield result
+    return results()
 
 
 class Simulator:
