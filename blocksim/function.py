@@ -33,6 +33,8 @@ def function(
     state after the last step is given back; with a step's number under "@step", time goes on from there.
     dtype: float32, or float64 where JAX has it enabled; without it, the one that JAX uses. In float32 so
     is the time: after 10,000 steps, sources may change a step early or late.
+    A batch mapped by `jax.vmap` spreads over the cores by `jax.shard_map`, once JAX is told of as many
+    devices: `jax.config.update("jax_num_cpu_devices", 4)`.
     Raises the errors of `compile`, and InputError for float64 where JAX has it disabled.
 
     >>> import blocksim as bs, jax

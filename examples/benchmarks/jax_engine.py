@@ -16,12 +16,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 import onnxruntime
 import torch
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 from onnx import TensorProto, helper, numpy_helper
 
 import blocksim as bs
@@ -155,7 +158,7 @@ def many_runs(batch: int = 32, steps: int = 200) -> None:
 
 
 def gradient(batch: int = 32, steps: int = 200, m: int = 32, n: int = 128) -> None:
-    """The gradient of a loss in all parameters, float32."""
+    """The gradient of a loss in all parameters, float32: the batch spread over a JAX device for each core."""
     print(f"Gradient of a loss, batch {batch}, {steps} steps, {n} units, float32 (goal 1.0)")
     torch.set_num_threads(CORES)
     W, R, b = weights(m, n)
@@ -168,7 +171,15 @@ def gradient(batch: int = 32, steps: int = 200, m: int = 32, n: int = 128) -> No
     def loss(params: Any, x: Any) -> Any:
         return (jax.vmap(lambda x: f(params, {"x": x})[0]["h"])(x) ** 2).mean()
 
-    compiled = jax.jit(jax.grad(loss))
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+
+    @jax.jit
+    @partial(jax.shard_map, mesh=mesh, in_specs=(P(), P("batch")), out_specs=P(), check_vma=False)
+    def compiled(params: Any, x: Any) -> Any:
+        return jax.lax.pmean(jax.grad(loss)(params, x), "batch")
+
+    params = jax.device_put(params, NamedSharding(mesh, P()))
+    data = jax.device_put(data, NamedSharding(mesh, P("batch")))
     net, tensor = torch_lstm(W, R, b, torch.float32), torch.tensor(x)
 
     def theirs() -> Any:
@@ -257,6 +268,9 @@ if __name__ == "__main__":
     if "--one-thread" in sys.argv:
         one_run(np.float32, "goal: mean 1.0, none above 1.3")
         one_run(np.float64, "goal 0.6")
+    elif "--gradient" in sys.argv:
+        jax.config.update("jax_num_cpu_devices", CORES)
+        gradient()
     else:
         packages = (jax, torch, onnxruntime, np)
         print(
@@ -265,6 +279,6 @@ if __name__ == "__main__":
         print(", ".join(f"{p.__name__} {p.__version__}" for p in packages))
         subprocess.run([sys.executable, __file__, "--one-thread"], check=True, env=os.environ | ONE_THREAD)
         many_runs()
-        gradient()
+        subprocess.run([sys.executable, __file__, "--gradient"], check=True)
         stepping()
         first_calls()

@@ -354,6 +354,48 @@ class TestFunctions:
                 expected = (sides[0] - sides[1]) / 2e-6
                 assert gradient[path][field][index] == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
+    @pytest.mark.parametrize("seed", range(4))
+    def test_derivatives_are_those_of_steps_in_order(self, seed):
+        """Forward, reverse, twice and mapped, against `Plan.step` one step after another."""
+        d, inputs = random_network(seed) if seed else (lstm(), {"x": np.ones((30, 3))})
+        counter = d.add("counter", UnitDelay(np.array(3)))
+        d.connect(d.add("twice", Sum("++"), counter, counter), counter)
+        d.output("count", counter)
+        with jax.enable_x64(True):
+            plan, f = bs.compile(d), bs.function(d, dtype="float64")
+            inputs = {name: jnp.asarray(a[:6]) for name, a in inputs.items()}
+            params = {p: {k: a for k, a in q.items() if a.dtype == float} for p, q in d.parameters().items()}
+            names = [name for name in d.outputs if name != "count"]
+
+            def compiled(params, inputs):
+                outputs, _ = f(params, inputs)
+                return sum((outputs[name] ** 2).sum() for name in names)
+
+            def stepped(params, inputs):
+                blocks = {p: plan.blocks[p].with_parameters(params.get(p, {})) for p in plan.initial_state}
+                state, total = {path: block.init() for path, block in blocks.items()}, 0.0
+                for k in range(6):
+                    row = {name: a[k] for name, a in inputs.items()}
+                    state, signals = plan.step(jnp, float(k), state, row, params)
+                    total += sum((signals[name] ** 2).sum() for name in names)
+                return total
+
+            def batch(f):
+                many = {name: jnp.stack([a, 2 * a]) for name, a in inputs.items()}
+                return lambda params: jax.vmap(f, (None, 0))(params, many).sum()
+
+            direction = jax.tree.map(jnp.ones_like, params)
+
+            def of(f):
+                slope = lambda params: jax.jvp(f, (params,), (direction,))[1]  # noqa: E731
+                return jax.grad(f)(params), slope(params), jax.grad(slope)(params)
+
+            pairs = [(lambda p: compiled(p, inputs), lambda p: stepped(p, inputs))]
+            pairs.append((batch(compiled), batch(stepped)))
+            for mine, plain in pairs:
+                for a, b in zip(jax.tree.leaves(of(mine)), jax.tree.leaves(of(plain)), strict=True):
+                    np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+
     def test_it_composes_with_vmap_jacfwd_and_itself(self):
         d, x = lstm(), np.random.default_rng(8).normal(size=(4, 10, 3)).astype("float32")
         f, params = bs.function(d), d.parameters()

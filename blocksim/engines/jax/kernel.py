@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from blocksim.block import Block, Signal
+from blocksim.engines.jax.scan import scan
 from blocksim.errors import BlockError, BlocksimError, InputError, describe
 from blocksim.plan.code import DT, FIRST, XP, T
-from blocksim.plan.program import AnyOperation, Program, Stage
+from blocksim.plan.program import AnyOperation, MatrixProduct, Program, Stage
 from blocksim.plan.tree import leaves, tree_map
 from blocksim.plan.watch import watched
 
@@ -125,31 +126,40 @@ class Kernel:
         taken = sorted({s for op in stage.operations for s in op.reads} - inside - self.once.keys())
         slots = [op.writes[0] for op in stage.updates]
 
-        def step(states: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
+        products = [op for op in stage.operations if isinstance(op, MatrixProduct)]
+
+        def step(matrices: list[Any], states: list[Any], row: list[Any], added: list[Any] | None) -> Any:
             local = self.once | dict(zip(taken, row, strict=True)) | dict(zip(slots, states, strict=True))
+            local.update(zip([op.reads[1] for op in products], matrices, strict=True))
             changed: Env = {}
             for op in stage.operations:
-                (changed if op.method == "update" else local).update(self._done(op, local))
-            return [changed[s] for s in slots], [self._with_runs(s, local[s]) for s in given]
+                done = self._done(op, local)
+                if added is not None and isinstance(op, MatrixProduct):
+                    done = {slot: value + added[products.index(op)] for slot, value in done.items()}
+                (changed if op.method == "update" else local).update(done)
+            out = [self._with_runs(s, local[s]) for s in given]
+            return [changed[s] for s in slots], out, [local[op.reads[0]] for op in products]
 
         rows = [env[s] for s in taken]
         states = [after[s] for s in slots]
+        matrices = [self.once[op.reads[1]] for op in products]
         count = len(env[T])
-        _, forms = jax.eval_shape(step, states, jax.tree.map(lambda a: a[0], rows))
+        first = jax.tree.map(lambda a: a[0], rows)
+        _, forms, _ = jax.eval_shape(lambda: step(matrices, states, first, None))
         packing = _Packing(forms, 0 if self.batch is None else 1)
 
-        def packed(states: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:
-            states, out = step(states, row)
-            return states, packing.pack(out)
+        def packed(matrices: list[Any], states: list[Any], row: list[Any], added: list[Any] | None) -> Any:
+            states, out, factors = step(matrices, states, row, added)
+            return states, packing.pack(out), factors
 
         if valid is None:
-            states, buffers = lax.scan(packed, states, rows, length=count)
+            states, buffers = scan(packed, matrices, states, rows, count)
         else:
 
             def body(k: Any, carry: Any) -> Any:
                 states, buffers = carry
                 row = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, k, keepdims=False), rows)
-                states, new = packed(states, row)
+                states, new, _ = packed(matrices, states, row, None)
                 pairs = zip(buffers, new, strict=True)
                 return states, [lax.dynamic_update_index_in_dim(b, v, k, 0) for b, v in pairs]
 
