@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blocksim import errors, library, nn
+from blocksim import errors, interop, library, nn
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.diagram import Diagram
 from blocksim.draw import draw
@@ -28,6 +28,7 @@ __all__ = [
     "draw",
     "errors",
     "function",
+    "interop",
     "library",
     "load_weights",
     "nn",
