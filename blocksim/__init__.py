@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blocksim import errors, library, nn
+from blocksim import errors, interop, library, nn
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.diagram import Diagram
 from blocksim.draw import draw
@@ -11,6 +11,7 @@ from blocksim.files import load_weights
 from blocksim.function import function
 from blocksim.plan import Plan, compile
 from blocksim.result import Result
+from blocksim.scan import Scan
 from blocksim.simulate import Simulator, simulate, stream
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __all__ = [
     "Diagram",
     "Plan",
     "Result",
+    "Scan",
     "Signal",
     "Simulator",
     "block",
@@ -28,6 +30,7 @@ __all__ = [
     "draw",
     "errors",
     "function",
+    "interop",
     "library",
     "load_weights",
     "nn",

@@ -17,6 +17,7 @@ ORDER = [
     {"graph"},
     {"diagram"},
     {"plan", "library"},
+    {"scan"},
     {"engines", "nn", "draw"},
     {"arguments"},
     {"result"},

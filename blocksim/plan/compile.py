@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import DTypeLike
 
+from blocksim.block import Signal
 from blocksim.diagram import Diagram
 from blocksim.errors import InputError, describe, user_line
 from blocksim.plan.check import check_parameters, check_wires
@@ -13,10 +16,13 @@ from blocksim.plan.plan import Plan
 from blocksim.plan.schedule import schedule
 
 
-def compile(diagram: Diagram, dtype: DTypeLike | None = None) -> Plan:
+def compile(
+    diagram: Diagram, dtype: DTypeLike | None = None, inputs: Mapping[str, Signal] | None = None
+) -> Plan:
     """Flatten, check, schedule and infer: everything that can be known of a diagram before it runs.
 
-    `dtype` is the float type of the run, float64 unless given as float32. Raises DiagramError,
+    `dtype` is the float type of the run, float64 unless given as float32; `inputs` are the forms of
+    inputs that do not declare theirs. Raises DiagramError,
     AlgebraicLoopError, ParameterError, SignalError or BlockError.
 
     >>> import blocksim as bs
@@ -34,14 +40,16 @@ def compile(diagram: Diagram, dtype: DTypeLike | None = None) -> Plan:
     if chosen not in (np.float64, np.float32):
         raise InputError("dtype", "float64 or float32", describe(dtype), line=user_line())
     size = _size(diagram)
-    known, plan = diagram.plans.get(chosen, (0, None))
+    forms = dict(inputs or {})
+    key = chosen, tuple(forms.items())
+    known, plan = diagram.plans.get(key, (0, None))
     if plan is None or known != size:
         check_wires(diagram)
         flat = diagram.flatten()
         check_parameters(flat)
         order = schedule(flat)
-        plan = Plan(flat, order, infer(flat, order, chosen), chosen)
-        diagram.plans[chosen] = size, plan
+        plan = Plan(flat, order, infer(flat, order, chosen, forms), chosen)
+        diagram.plans[key] = size, plan
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,12 @@ class Inferred:
     """The blocks that return Python numbers, or another float type: engines make arrays of the run's type."""
 
 
-def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
+def infer(
+    flat: Diagram, order: list[str], dtype: np.dtype[Any], inputs: Mapping[str, Signal] | None = None
+) -> Inferred:
     """One pass over the schedule: a state's initial value fixes the signals that depend on it alone.
 
+    `inputs` are the forms of inputs that do not declare theirs.
     Raises SignalError where a shape or dtype does not fit, BlockError where a block's code raises.
     """
     blocks = {path: _in_dtype(flat.nodes[path], dtype) for path in order}
@@ -47,10 +50,11 @@ def infer(flat: Diagram, order: list[str], dtype: np.dtype[Any]) -> Inferred:
         for path in walls.get(port, []):
             _check_wall(path, flat.walls[path], signal)
 
-    for node in flat.inputs.values():
-        declared = node.block
-        shape = getattr(declared, "shape", None) or ()
-        found(Port(node, "y"), Signal(shape, getattr(declared, "dtype", None) or dtype))
+    for name, node in flat.inputs.items():
+        given = (inputs or {}).get(name, Signal((), dtype))
+        shape, kind = getattr(node.block, "shape", None), getattr(node.block, "dtype", None)
+        form = Signal(given.shape if shape is None else shape, given.dtype if kind is None else kind)
+        found(Port(node, "y"), form)
     states = {
         path: _initial_state(flat.nodes[path], block, dtype)
         for path, block in blocks.items()

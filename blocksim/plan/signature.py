@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blocksim.block import Block, Signal
+from blocksim.diagram import Diagram
 from blocksim.plan.plan import Plan
 from blocksim.plan.tree import tree_map
 
@@ -48,9 +49,21 @@ def _plain(value: Any) -> Hashable:
         return type(value), tuple(map(_plain, value))
     if isinstance(value, dict):
         return tuple((key, _plain(v)) for key, v in value.items())
+    if isinstance(value, Diagram):
+        return _diagram(value.flatten())
     if isinstance(value, (str, bytes, int, float, bool, complex, type(None), np.generic, Signal)):
         return type(value), value
     return _Same(value)
+
+
+def _diagram(flat: Diagram) -> Hashable:
+    nodes = [*flat.inputs.items(), *flat.nodes.items()]
+    wires = tuple((name, port, o.node.name, o.name) for name, n in nodes for port, o in n.wires.items())
+    outputs = tuple((name, o.node.name, o.name) for name, o in flat.outputs.items())
+    blocks = tuple(
+        (name, _block(n.block) if isinstance(n.block, Block) else repr(n.block)) for name, n in nodes
+    )
+    return blocks, wires, outputs
 
 
 class _Same:

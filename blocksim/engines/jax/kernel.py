@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -15,9 +16,11 @@ from blocksim.block import Block, Signal
 from blocksim.engines.jax.scan import scan
 from blocksim.errors import BlockError, BlocksimError, InputError, describe
 from blocksim.plan.code import DT, FIRST, XP, T
+from blocksim.plan.passes import optimize
 from blocksim.plan.program import AnyOperation, MatrixProduct, Program, Stage
 from blocksim.plan.tree import leaves, tree_map
 from blocksim.plan.watch import watched
+from blocksim.scan import Scan
 
 Env = dict[int, Any]
 """Values by slot: arrays with an axis of rows if they differ from step to step, then one of runs if any."""
@@ -54,11 +57,18 @@ class Kernel:
             self.once.update(self._done(op, self.once))
 
     def run(
-        self, states: list[Any], inputs: list[Any], first: Any, count: int, valid: Any = None
+        self,
+        states: list[Any],
+        inputs: list[Any],
+        first: Any,
+        count: int,
+        valid: Any = None,
+        leave: bool = False,
     ) -> tuple[list[Any], Env, Any]:
         """The next states, `count` rows of each kept slot, and whether a value may not have been finite.
 
-        Of the rows the first `valid` count; without it all do, and the function can be differentiated.
+        Of the rows the first `valid` count; the states are those after them. With `leave`, loops end
+        there, which saves time, but then the function has no derivatives in reverse.
         """
         env: Env = dict(self.once)
         env[T] = (first + jnp.arange(count)) * self.once[DT]
@@ -70,7 +80,7 @@ class Kernel:
                 read_later = {
                     s for other in self.program.stages[i + 1 :] for op in other.operations for s in op.reads
                 }
-                sums += self._loop(stage, env, after, read_later | self.program.keep, valid)
+                sums += self._loop(stage, env, after, read_later | self.program.keep, valid, leave)
             else:
                 sums += self._at_once(stage, env, after, count, valid)
         rows = {slot: self._rows(slot, env[slot], count) for slot in self.program.keep}
@@ -115,12 +125,14 @@ class Kernel:
             if op.method == "update":  # the state of a step is what the step before left
                 (slot,) = op.writes
                 before, following = after[slot], done[slot]
-                after[slot] = tree_map(lambda a: a[last], following)
+                after[slot] = tree_map(lambda a, b: jnp.where(last < 0, b, a[last]), following, before)
                 done = {slot: tree_map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), before, following)}
             env.update(done)
         return [_masked(a, jnp.arange(count) <= last) for a in _total(sums)]
 
-    def _loop(self, stage: Stage, env: Env, after: Env, wanted: Collection[int], valid: Any) -> list[Any]:
+    def _loop(
+        self, stage: Stage, env: Env, after: Env, wanted: Collection[int], valid: Any, leave: bool
+    ) -> list[Any]:
         inside = {slot for op in stage.operations for slot in op.writes}
         given = sorted(self.watched.union(wanted) & inside)
         taken = sorted({s for op in stage.operations for s in op.reads} - inside - self.once.keys())
@@ -154,6 +166,14 @@ class Kernel:
 
         if valid is None:
             states, buffers = scan(packed, matrices, states, rows, count)
+        elif not leave:
+
+            def kept(matrices: list[Any], states: list[Any], row: Any, added: list[Any] | None) -> Any:
+                k, row = row
+                new, out, factors = packed(matrices, states, row, added)
+                return tree_map(lambda a, b: jnp.where(k < valid, a, b), new, states), out, factors
+
+            states, buffers = scan(kept, matrices, states, (jnp.arange(count), rows), count)
         else:
 
             def body(k: Any, carry: Any) -> Any:
@@ -181,7 +201,9 @@ class Kernel:
         def call(params: dict[str, dict[str, Any]], *values: Any) -> tuple[Any, ...]:
             own = {path: block.with_parameters(params[path]) for path, block in blocks.items()}
             with self._blame(op, blocks):
-                value = op.call(own, *(jnp if s == XP else v for s, v in zip(op.reads, values, strict=True)))
+                first = own[op.paths[0]] if op.paths else None
+                call = partial(scanned, first) if isinstance(first, Scan) else partial(op.call, own)
+                value = call(*(jnp if s == XP else v for s, v in zip(op.reads, values, strict=True)))
             return self._settled(op, value)
 
         made: Any = call
@@ -256,6 +278,27 @@ class Kernel:
         if self.batch is None or slot in self.runs:
             return array
         return jnp.broadcast_to(array[:, None], (count, self.batch, *array.shape[1:]))
+
+
+def scanned(block: Scan, dt: Any, *u: Any) -> Any:
+    """What `Scan.output` gives; NaN for a length that the sequence does not have."""
+    ports = dict(zip(block.arity(), u, strict=True))
+    sequences = [ports[name] for name in block.diagram.inputs]
+    plan, count = block.plan(*sequences), len(sequences[0])
+    length = ports.get("length", count)
+    kernel = Kernel(optimize(plan, plan.outputs.values()), block.replaced(), dt)
+    order: Any = slice(None)
+    if block.reverse:  # the steps of the length from the last to the first, then the others
+        order = (length - 1 - jnp.arange(count)) % count
+    states = [kernel.state(path, ports.get(path)) for path in plan.initial_state]
+    valid = length if block.length else None
+    states, found, _ = kernel.run(states, [a[order] for a in sequences], 0, count, valid)
+    rows = [found[slot][order] for slot in plan.outputs.values()]
+    final = dict(zip(plan.initial_state, states, strict=True))
+    if block.length:
+        rows = [_masked(a, jnp.arange(count) < length) for a in rows]
+        rows[0] = jnp.where((length >= 0) & (length <= count), rows[0], jnp.nan)
+    return (*rows, *(final[path] for path in block.states)) if len(block.outputs) > 1 else rows[0]
 
 
 class _Packing:

@@ -221,7 +221,7 @@ def _chunk(
     def block(states: Any, start: Any) -> tuple[Any, list[Any], Any]:
         part = [lax.dynamic_slice_in_dim(a, start, ROWS) for a in inputs]
         valid = jnp.minimum(ROWS, count - start)
-        states, rows, suspect = kernel.run(states, part, first + start, ROWS, valid)
+        states, rows, suspect = kernel.run(states, part, first + start, ROWS, valid, leave=True)
         return states, [rows[s][valid - 1][None] if work.last else rows[s] for s in work.record], suspect
 
     _, forms, _ = jax.eval_shape(block, states, 0)
