@@ -10,7 +10,19 @@ from blocksim.block import Array, Block, Signal, block, param
 from blocksim.errors import Mismatch, ParameterError, user_line
 from blocksim.library._check import by_port, fits, floats, numbers, one_of, same_dtype, same_shape
 
-__all__ = ["Abs", "Bias", "Dot", "Gain", "MathFunction", "MinMax", "Product", "Sign", "Sqrt", "Sum"]
+__all__ = [
+    "Abs",
+    "Bias",
+    "Complement",
+    "Dot",
+    "Gain",
+    "MathFunction",
+    "MinMax",
+    "Product",
+    "Sign",
+    "Sqrt",
+    "Sum",
+]
 
 
 @block
@@ -68,6 +80,25 @@ class Bias(Block):
 
     def check(self, u: Signal) -> None:
         fits(self, u)
+
+
+@block
+class Complement(Block):
+    """y = 1 - u, elementwise: the other part of a share.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.Complement().output(np.array([0.25, 1.0]))
+    array([0.75, 0.  ])
+    """
+
+    elementwise = True
+    transparent = True
+
+    def output(self, u: Any) -> Any:
+        return 1 - u
+
+    def check(self, u: Signal) -> None:
+        numbers(u=u)
 
 
 @block

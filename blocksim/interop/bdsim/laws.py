@@ -285,6 +285,7 @@ LAWS: dict[type[Block], Rule] = {
     # math
     library.Abs: _of_inputs(lambda b, u: np.abs(u)),
     library.Bias: _of_inputs(lambda b, u: u + b.b),
+    library.Complement: _of_inputs(lambda b, u: np.negative(u) + 1),
     library.Dot: _of_inputs(lambda b, u1, u2: np.dot(np.ravel(u1), np.ravel(u2))),
     library.Gain: _of_inputs(lambda b, u: np.multiply(b.K, u)),
     library.MathFunction: _of_inputs(lambda b, *u: _FUNCTIONS[b.function](*u)),
@@ -293,15 +294,18 @@ LAWS: dict[type[Block], Rule] = {
     library.Sign: _of_inputs(lambda b, u: np.sign(u)),
     library.Sqrt: _of_inputs(lambda b, u: np.sqrt(u)),
     # activations
+    library.Affine: _of_inputs(lambda b, u: np.multiply(b.alpha, u) + b.beta),
     library.ELU: _of_inputs(lambda b, u: np.where(u < 0, b.alpha * np.expm1(u), u)),
     library.HardSigmoid: _of_inputs(lambda b, u: _limit(b.slope * u + b.offset, 0, 1)),
     library.LeakyReLU: _of_inputs(lambda b, u: np.where(u < 0, b.slope * u, u)),
     library.ReLU: _of_inputs(lambda b, u: np.where(u < 0, 0, u)),
+    library.ScaledTanh: _of_inputs(lambda b, u: np.tanh(u * b.beta) * b.alpha),
     library.Sigmoid: _of_inputs(lambda b, u: 1 / (1 + np.exp(-u))),
     library.Softmax: _of_inputs(_softmax),
     library.Softplus: _of_inputs(lambda b, u: np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))),
     library.Softsign: _of_inputs(lambda b, u: u / (1 + np.abs(u))),
     library.Tanh: _of_inputs(lambda b, u: np.tanh(u)),
+    library.ThresholdedReLU: _of_inputs(lambda b, u: u * (u > b.alpha)),
     # nonlinear
     library.DeadZone: _of_inputs(lambda b, u: u - _limit(u, b.start, b.end)),
     library.Lookup1D: _of_inputs(_lookup),
