@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.errors import ParameterError, describe, user_line
-from blocksim.library import Concatenate, Selector, UnitDelay
+from blocksim.library import Concatenate, Constant, Gather, Selector, Sum, UnitDelay
 from blocksim.node import Port, Source
 from blocksim.plan import compile
 from blocksim.scan import Scan
@@ -47,11 +49,17 @@ def sequential(
                 f"{layer!r}, with {', '.join(layer.inputs) or 'no inputs'}" if isinstance(layer, Diagram)
                 else describe(layer), "", user_line(),
             )  # fmt: skip
+    if steps is not None and (not isinstance(steps, (int, np.integer)) or steps < 1):
+        raise ParameterError(
+            f"sequential {name!r}, steps", "an integer of at least 1", describe(steps), "", user_line()
+        )
     if not row:
         raise ParameterError(f"sequential {name!r}", "at least one layer", "none", "", user_line())
     d = Diagram(name)
     first: Any = next(iter(row[0].inputs.values())).block
-    own = first.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+    own = (shape,) if isinstance(shape, int) else None if shape is None else tuple(shape)
+    if own is None and first.shape is not None:
+        own = first.shape if _kind(row[0]) == "step" else first.shape[1:]
     if steps is None:
         key = next(iter(row[0].inputs))
         signal, length = d.input(key, shape=own, dtype=first.dtype), None
@@ -73,7 +81,7 @@ def sequential(
         if key != LENGTH:
             d.output(key, last[key])
     if length is not None:
-        d.output(LENGTH if LENGTH not in d.inputs else LENGTH, length)
+        d.output(LENGTH, length)
     if own is not None:
         compile(d)
     return d
@@ -105,7 +113,8 @@ def _append(
     if not stepwise and _states(layer):
         raise ParameterError(
             where, "a layer without a state, since one value is left of the sequence",
-            f"states {', '.join(_states(layer))}", "Put it before the layer that made one value.", user_line(),
+            f"states {', '.join(_states(layer))}", "Put it before the layer that made one value.",
+            user_line(),
         )  # fmt: skip
     node = d.add(layer.name, layer, signal)
     return node, node, None
@@ -126,7 +135,7 @@ def bidirectional(
 
     >>> import blocksim as bs, numpy as np
     >>> cells = [bs.nn.lstm(np.ones((8, 3)), np.ones((8, 2)), np.zeros(8)) for _ in range(2)]
-    >>> d = bs.nn.sequential([bs.nn.bidirectional(*cells)], steps=5)
+    >>> d = bs.nn.sequential([bs.nn.bidirectional(*cells)], steps=5, shape=3)
     >>> bs.simulate(d, {"x": np.ones((1, 5, 3)), "length": [4]})["y"].shape
     (1, 5, 4)
     """
@@ -145,7 +154,8 @@ def bidirectional(
             )  # fmt: skip
         ends.append(d.add(key, Scan(layer, reverse=key == "backward", length=True), x, length))
     if output == "last":
-        ends[0] = d.add("last", _last(), ends[0], length)
+        last = d.add("last step", Sum("+-"), length, d.add("one", Constant(np.array(1))))
+        ends[0] = d.add("last", Gather(), ends[0], last)
         ends[1] = d.add("first", Selector(0), ends[1])
     d.output("y", d.add("join", Concatenate(-1), *ends))
     if output == "sequence":
