@@ -44,6 +44,7 @@ EXAMPLES = {
         for data, names in (
             (POSITIVE, ("exp", "log", "log10", "square", "reciprocal", "sin", "cos", "sinh", "cosh")),
             (UNIT, ("tan", "asin", "acos", "atan")),
+            (VECTOR, ("floor", "ceil", "fix")),
         )
         for name in names
     },
@@ -140,6 +141,24 @@ EXAMPLES = {
     "FromWorkspace held": (lib.FromWorkspace([0.25, 0.8, 2.0], SCALAR[:3], interpolate=False), {}),
     "RandomNumber": (lib.RandomNumber(7, 1.0, [1.0, 2.0, 3.0], 3), {}),
     "UniformRandomNumber": (lib.UniformRandomNumber(7, -1.0, 2.0, (2, 3)), {}),
+    # tensor
+    "Transpose": (lib.Transpose((2, 0, 1)), {"u": CUBE}),
+    "Transpose reversed": (lib.Transpose(), {"u": MATRIX}),
+    "Expand": (lib.Expand((4, 2, 3)), {"u": _rows(2, 1)}),
+    "Expand of a scalar": (lib.Expand((2,)), {"u": SCALAR}),
+    "MatrixMultiply": (lib.MatrixMultiply(), {"u1": MATRIX, "u2": _rows(3, 4, seed=1)}),
+    "MatrixMultiply of vectors": (lib.MatrixMultiply(), {"u1": VECTOR, "u2": VECTOR2}),
+    "MatrixMultiply of batches": (lib.MatrixMultiply(), {"u1": CUBE, "u2": _rows(2, 2, 3, seed=1)}),
+    "Gather": (lib.Gather(1), {"u": CUBE, "indices": WHOLE.astype(int)[:, :2]}),
+    "Gather of integers": (lib.Gather(), {"u": WHOLE.astype(int), "indices": np.arange(STEPS) % 3}),
+    "Slice": (lib.Slice([0, 1], [2, 3], [1, 2]), {"u": CUBE}),
+    "Slice backward": (lib.Slice([None, -1], [None, None], [1, -1]), {"u": MATRIX}),
+    **{f"Reduce {name}": (lib.Reduce(name, [0, 2]), {"u": CUBE}) for name in ("sum", "mean", "prod", "max")},
+    "Reduce min": (lib.Reduce("min", keepdims=True), {"u": MATRIX}),
+    "Reduce of integers": (lib.Reduce("sum", [0]), {"u": WHOLE.astype(int)}),
+    "Cast float": (lib.Cast("float"), {"u": WHOLE.astype(int)}),
+    "Cast int": (lib.Cast("int"), {"u": VECTOR}),
+    "Cast bool": (lib.Cast("bool"), {"u": WHOLE}),
     # function
     "Function": (lib.Function(lambda xp, a, b: xp.sin(a) * b), {"a": VECTOR, "b": VECTOR2}),
     "Function of two outputs": (

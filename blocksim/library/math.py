@@ -226,7 +226,7 @@ class Sqrt(Block):
 
 _UNARY = {name: name for name in ["exp", "log", "log10", "square", "reciprocal"]} | {
     "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
-    "sinh": "sinh", "cosh": "cosh",
+    "sinh": "sinh", "cosh": "cosh", "floor": "floor", "ceil": "ceil", "fix": "trunc",
 }  # fmt: skip
 _BINARY = {"pow": "power", "mod": "mod", "rem": "fmod", "hypot": "hypot", "atan2": "arctan2"}
 
@@ -235,8 +235,9 @@ _BINARY = {"pow": "power", "mod": "mod", "rem": "fmod", "hypot": "hypot", "atan2
 class MathFunction(Block):
     """y = function(u), or function(u1, u2), elementwise, by Simulink's name of the function.
 
-    Of u: exp, log, log10, square, reciprocal, sin, cos, tan, asin, acos, atan, sinh, cosh. Of u1 and
-    u2: pow, mod (the sign of u2), rem (the sign of u1), hypot, atan2. Angles are in radians.
+    Of u: exp, log, log10, square, reciprocal, sin, cos, tan, asin, acos, atan, sinh, cosh, floor, ceil,
+    fix (towards zero). Of u1 and u2: pow, mod (the sign of u2), rem (the sign of u1), hypot, atan2.
+    Angles are in radians.
 
     >>> import blocksim as bs, numpy as np
     >>> remainder = bs.library.MathFunction("rem")
