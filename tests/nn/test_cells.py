@@ -120,7 +120,7 @@ def test_the_plain_lstm_has_27_blocks():
     [
         ("lstm", {"peephole": True}, {"i/P", "f/P", "o/P"}, set()),
         ("lstm", {"clip": 1.0}, {"i/clip", "f/clip", "g/clip", "o/clip"}, set()),
-        ("lstm", {"projection": 2}, {"show"}, set()),
+        ("lstm", {"projection": 2}, {"show", "projection"}, {"h"}),
         ("lstm", {"coupled": True}, {"i"}, gates("i")),
         ("lstm", {"coupled": True, "peephole": True}, {"i", "f/P", "o/P"}, gates("i")),
         ("gru", {"clip": 1.0}, {"r/clip", "z/clip", "n/clip"}, set()),
