@@ -157,24 +157,15 @@ class Kernel:
         matrices = [self.once[op.reads[1]] for op in products]
         count = len(env[T])
         first = jax.tree.map(lambda a: a[0], rows)
-        _, forms, _ = jax.eval_shape(lambda: step(matrices, states, first, None))
-        packing = _Packing(forms, 0 if self.batch is None else 1)
+        ends, forms, _ = jax.eval_shape(lambda: step(matrices, states, first, None))
+        trail = valid is not None and not leave  # the states after all steps, to pick those of the valid ones
+        packing = _Packing((forms, ends if trail else []), 0 if self.batch is None else 1)
 
         def packed(matrices: list[Any], states: list[Any], row: list[Any], added: list[Any] | None) -> Any:
             states, out, factors = step(matrices, states, row, added)
-            return states, packing.pack(out), factors
+            return states, packing.pack((out, states if trail else [])), factors
 
-        if valid is None:
-            states, buffers = scan(packed, matrices, states, rows, count)
-        elif not leave:
-
-            def kept(matrices: list[Any], states: list[Any], row: Any, added: list[Any] | None) -> Any:
-                k, row = row
-                new, out, factors = packed(matrices, states, row, added)
-                return tree_map(lambda a, b: jnp.where(k < valid, a, b), new, states), out, factors
-
-            states, buffers = scan(kept, matrices, states, (jnp.arange(count), rows), count)
-        else:
+        if leave:
 
             def body(k: Any, carry: Any) -> Any:
                 states, buffers = carry
@@ -185,8 +176,13 @@ class Kernel:
 
             # an unsigned counter, since indices that may be negative cost time
             stop = jnp.asarray(valid).astype(jnp.uint32)
-            states, buffers = lax.fori_loop(jnp.uint32(0), stop, body, (states, packing.buffers(count)))
-        found = packing.unpack(buffers)
+            end, buffers = lax.fori_loop(jnp.uint32(0), stop, body, (states, packing.buffers(count)))
+        else:
+            end, buffers = scan(packed, matrices, states, rows, count)
+        found, passed = packing.unpack(buffers)
+        if trail and valid is not None:
+            end = tree_map(lambda a, b: jnp.where(valid > 0, b[valid - 1], a), states, passed)
+        states = end
         after.update(zip(slots, states, strict=True))
         env.update(zip(given, found, strict=True))
         return self._sums(dict(zip(given, found, strict=True)))
