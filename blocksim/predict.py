@@ -16,6 +16,7 @@ from blocksim.errors import InputError, describe, did_you_mean, user_line
 from blocksim.library import UnitDelay
 from blocksim.nn import Padded, batches, pad
 from blocksim.nn.sequences import as_sequence
+from blocksim.node import Node, Port
 from blocksim.result import Result
 from blocksim.scan import Scan
 from blocksim.simulate import simulate
@@ -249,12 +250,15 @@ def activations(network: Diagram, x: ArrayLike, **options: Any) -> Activations:
     else:
         batch = pad([as_sequence("activations", 0, x, None)])
         steps, values = int(batch.lengths[0]), _at_length(network, key, batch)
-        over = [name for name, node in network.nodes.items() if LENGTH in node.outputs]
-        record = [*names, *(f"{name}/{LENGTH}" for name in over)]
-        result = simulate(network, {key: values, LENGTH: batch.lengths}, record=record, **options)
+        lengths = {name: port for name, node in network.nodes.items() if (port := _length_of(node))}
+        inside = {
+            name: port.path for name, port in lengths.items() if port.node is not network.inputs[LENGTH]
+        }
+        result = simulate(
+            network, {key: values, LENGTH: batch.lengths}, record=[*names, *inside.values()], **options
+        )
+        ends = {name: int(result[inside[name]][0]) if name in inside else steps for name in lengths}
         rows = {name: result[name][0] for name in names}
-        ends = {name: int(result[f"{name}/{LENGTH}"][0]) for name in over}
-        ends |= {name: steps for name, node in network.nodes.items() if isinstance(node.block, Scan)}
         rows |= {name: rows[name][:n] for name, n in ends.items()}
         timed = [name for name, n in ends.items() if n == steps]
     made = Activations(
@@ -262,3 +266,10 @@ def activations(network: Diagram, x: ArrayLike, **options: Any) -> Activations:
     )
     made.timed = frozenset(timed)
     return made
+
+
+def _length_of(node: Node) -> Port | None:
+    """The signal that says how many rows the output of a layer has; None where it is one value."""
+    if LENGTH in node.outputs:
+        return node[LENGTH]
+    return node.wires.get(LENGTH) if isinstance(node.block, Scan) else None

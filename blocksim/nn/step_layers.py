@@ -89,7 +89,8 @@ def _of_two(size: Sizes) -> Sizes:
 def embedding(E: ArrayLike, *, name: str = "embedding") -> Diagram:
     """y = E[x]: input x, an integer from 0 on, output y (n,), the row of E (words, n) with this number.
 
-    A number that no row has gives NaN, which a run reports. Raises ParameterError for an E that is no matrix.
+    Negative numbers count from the end; one that no row has gives NaN, which a run reports. Raises
+    ParameterError for an E that is no matrix.
 
     >>> import blocksim as bs
     >>> bs.simulate(bs.nn.embedding([[0.0, 0.0], [1.0, 2.0]]), {"x": [1, 0, 1]})["y"]
