@@ -1,5 +1,15 @@
-"""ONNX: diagrams to models."""
+"""ONNX: diagrams to models. It needs the extra `onnx`, at the first use."""
 
-from blocksim.interop.onnx.export import to_onnx
+from __future__ import annotations
+
+from typing import Any
 
 __all__ = ["to_onnx"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "to_onnx":
+        from blocksim.interop.onnx.export import to_onnx
+
+        return to_onnx
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,7 @@
-"""NumPy's functions of numbers as ONNX nodes; those that ONNX has no node for are made of others, in NumPy."""
+"""NumPy's functions of numbers as ONNX nodes.
+
+Those that ONNX has no node for are written in NumPy, of others.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike
 from blocksim.arguments import STEP, as_step_size
 from blocksim.block import Block
 from blocksim.diagram import Diagram
-from blocksim.errors import BlockError, BlocksimError, DiagramError, user_line
+from blocksim.errors import BlockError, BlocksimError, DiagramError, FileError, user_line
+from blocksim.library import ReLU, Sigmoid, Softmax, Softplus, Softsign
 from blocksim.plan import Operation, Plan, compile
 from blocksim.plan.code import DT, FIRST, XP, T
 from blocksim.plan.tree import leaves, tree_map
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 OPSET, IR = 18, 9
 """The versions of ONNX that are written: those that runtimes of 2023 and later read."""
+
+_NODES = {Sigmoid: "Sigmoid", Softmax: "Softmax", Softplus: "Softplus", Softsign: "Softsign", ReLU: "Relu"}
+"""The blocks that ONNX has as a node; all others are traced."""
 
 
 def to_onnx(
@@ -60,7 +64,7 @@ def to_onnx(
     All is traced: a user's blocks too, if they use operators and functions of `xp` alone. Parameters
     are initializers named `<path>/<field>`, signals are named by their paths. Raises the errors of
     `compile`, BlockError for a block that ONNX cannot express, DiagramError for a diagram without any
-    output and state.
+    output and state, FileError for a path that cannot be written.
 
     >>> import blocksim as bs, numpy as np
     >>> from blocksim.interop.onnx import to_onnx
@@ -77,7 +81,13 @@ def to_onnx(
         )
     model = _Model(plan, dt, batch, scan).write()
     if path is not None:
-        save(model, str(Path(path)))
+        try:
+            save(model, str(Path(path)))
+        except OSError as error:
+            raise FileError(
+                str(path), "a file that can be written", str(error.strerror or error),
+                "Look at the folder and its permissions.", user_line(),
+            ) from error  # fmt: skip
     return model
 
 
@@ -118,7 +128,7 @@ class _Model:
             results, open_axes = [*results, self._next_step(k, sequences)], [*open_axes, []]
         names = [*plan.outputs, *(last for _, last in self.states.values())]
         outputs = [
-            info(graph.emit_here("Identity", value, name), lead)
+            info(graph.output(name, value), lead)
             for name, value, lead in zip(names, results, open_axes, strict=True)
         ]
         return self._assemble(outputs)
@@ -233,7 +243,7 @@ class _Step:
                 slots[slot] = self._signal(op, one, plan.slot_signals[slot].dtype)
                 path, port = plan.ports[slot]
                 several = len(op.writes) > 1
-                self.graph.named(f"{self.prefix}{path}" + f"/{port}" * several, slots[slot])
+                self.graph.call(f"{self.prefix}{path}" + f"/{port}" * several, slots[slot])
         after: list[Symbol] = []
         for op in plan.updates:
             tree_map(
@@ -287,6 +297,8 @@ class _Step:
         try:
             if isinstance(block, Scan):
                 return self._inner(path, block, values)
+            if type(block) in _NODES:
+                return self.graph.emit(_NODES[type(block)], values[-1:], values[-1].sample)
             with np.errstate(all="ignore"):
                 return getattr(block, op.method)(*values)
         except BlocksimError:
@@ -308,10 +320,13 @@ class _Step:
         sequences = [ports[name] for name in block.diagram.inputs]
         plan = block.plan(*sequences)
         step = _Step(self.graph, plan, dt, f"{path}/", block.replaced())
-        start = {p: self.graph.cast(ports.get(p, s), plan.initial_state[p].dtype) for p, s in block.start(plan).items()}
+        start = {
+            p: self.graph.cast(ports.get(p, s), plan.initial_state[p].dtype)
+            for p, s in block.start(plan).items()
+        }
         timed = any(T in op.reads for op in [*plan.operations, *plan.updates])
         k = self.graph.constant(0, np.int64) if timed else None
-        after, rows = step.scan(sequences, list(start.values()), k, ports.get("length"), block.reverse)
+        after, rows = step.scan(sequences, list(start.values()), k, ports["length"] if block.length else None, block.reverse)
         final = dict(zip(start, after, strict=True))
-        results = (*rows, *(final[p] for p in block.states))
-        return results if len(results) > 1 else results[0]
+        results = [*rows, *(final[p] for p in block.states)]
+        return results if len(block.outputs) > 1 else results[0]

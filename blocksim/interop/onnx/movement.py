@@ -11,6 +11,7 @@ import numpy as np
 from blocksim.interop.onnx.array_functions import graph_of, sample
 from blocksim.interop.onnx.symbols import Inexpressible, Symbol, writes
 
+
 @writes("getitem")
 def _getitem(u: Symbol, key: Any) -> Any:
     keys = key if isinstance(key, tuple) else (key,)
@@ -110,11 +111,15 @@ def _broadcast_to(a: Any, shape: Any, **options: Any) -> Any:
 
 
 @writes(np.take)
-def _take(a: Any, indices: Any, axis: int | None = None, **options: Any) -> Any:
+def _take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise", **options: Any) -> Any:
     graph = graph_of([a, indices])
     a = a if isinstance(a, Symbol) else graph.constant(a)
     if axis is None:
-        a, axis = np.ravel(a), 0  # pyright: ignore
+        a, axis = np.reshape(a, (-1,)), 0  # pyright: ignore
+    if mode == "clip":
+        indices = np.clip(indices, 0, a.shape[axis] - 1)
+    elif mode == "wrap":
+        indices = np.remainder(indices, a.shape[axis])
     index = graph.cast(indices, np.int64)
     found = np.take(a.sample, np.zeros_like(index.sample), axis)
     return graph.emit("Gather", [a, index], found, axis=axis)
@@ -219,4 +224,15 @@ class Namespace:
     full = staticmethod(full)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        found = getattr(np, name)
+        return Type(found) if isinstance(found, type) and issubclass(found, np.generic) else found
+
+
+class Type:
+    """A type of NumPy's, such as xp.int64: it converts, and says the dtype."""
+
+    def __init__(self, kind: type[np.generic]) -> None:
+        self.kind, self.dtype = kind, np.dtype(kind)
+
+    def __call__(self, value: Any = 0) -> Any:
+        return as_array(value, self.dtype) if isinstance(value, Symbol) else self.kind(value)

@@ -20,8 +20,8 @@ WRITERS: dict[Any, Callable[..., Any]] = {}
 """What writes each function of NumPy, its arguments being those of the function."""
 
 _METHODS = {
-    "all", "any", "argmax", "argmin", "clip", "cumsum", "diagonal", "dot", "max", "mean", "min", "prod", "ravel",
-    "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
+    "all", "any", "argmax", "argmin", "clip", "cumsum", "diagonal", "dot", "max", "mean", "min", "prod",
+    "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
 }  # fmt: skip
 """The methods of arrays that are functions of the same name."""
 
@@ -53,6 +53,8 @@ class Graph:
         self.where = ""
         """The path of the block whose nodes are being written."""
         self.aliases: dict[str, str] = {}
+        """Better names of values that nodes compute, given once all is written."""
+        self._made: set[str] = set()
         self._taken = set(reserved)
         self._constants: dict[Any, Symbol] = {}
         self._casts: dict[tuple[str, np.dtype[Any]], Symbol] = {}
@@ -69,8 +71,14 @@ class Graph:
         """A node, in the outermost graph that has its inputs: what is the same at all steps is done once."""
         depth = max(s.depth for s in inputs)
         name = self.unique(f"{self.where}:{op}")
+        self._made.add(name)
         self.scopes[depth].append(helper.make_node(op, self.use(inputs), [name], name=name, **attributes))
         return Symbol(self, name, sample, depth)
+
+    def copy(self, value: Symbol, name: str) -> Symbol:
+        """A value of its own in the graph that is being written, under this name."""
+        self.scopes[-1].append(helper.make_node("Identity", self.use([value]), [name], name=name))
+        return Symbol(self, name, np.asarray(value.sample), len(self.scopes) - 1)
 
     def use(self, symbols: Iterable[Symbol]) -> list[str]:
         """Their names, to be read by a node: constants are stored once they are read."""
@@ -109,10 +117,18 @@ class Graph:
             self._casts[key] = self.emit("Cast", [value], sample, to=helper.np_dtype_to_tensor_dtype(dtype))
         return self._casts[key]
 
-    def named(self, name: str, value: Symbol) -> None:
-        """Give a value that a node computes this name, if it has no such name yet."""
-        if value.constant is None and value.name not in self.aliases and ":" in value.name:
+    def call(self, name: str, value: Symbol) -> None:
+        """Give a value that a node computes the name of a signal, if it has none yet."""
+        if value.name in self._made - self.aliases.keys():
             self.aliases[value.name] = self.unique(name + "[k]" * value.depth)
+
+    def output(self, name: str, value: Symbol) -> Symbol:
+        """The value as an output of the model, which has its name: the node that computes it, or a copy."""
+        if value.name in self._made:
+            self._made.remove(value.name)
+            self.aliases[value.name] = name
+            return Symbol(self, name, np.asarray(value.sample))
+        return self.copy(value, name)
 
     def scan(
         self,
@@ -126,37 +142,29 @@ class Graph:
 
         `names` are those of the states, then of the sequences.
         """
-        path, count = self.where, len(states)
+        path, count, depth = self.where, len(states), len(self.scopes) - 1
         self.scopes.append([])
         samples = [s.sample for s in states] + [s.sample[0] for s in sequences]
         taken = [self.argument(f"{n}[k]", s) for n, s in zip(names, samples, strict=True)]
         after, row = body(taken[:count], taken[count:])
         # a body's output is of its own: not an input, not an outer value, not another output
-        made = [self.emit_here("Identity", s) for s in [*after, *row]]
+        ends = [f"{n}[k+1]" for n in names[:count]] + [f"{path}:row"] * len(row)
+        made = [self.copy(s, self.unique(n)) for s, n in zip([*after, *row], ends, strict=True)]
         nodes = self.scopes.pop()
         graph = helper.make_graph(nodes, f"step of {path}", list(map(info, taken)), list(map(info, made)))
-        length = sequences[0].shape[0]
-        rows = [np.broadcast_to(s.sample, (length, *s.shape)) for s in row]
+        found = [self.unique(f"{path}:Scan") for _ in made]
+        self._made.update(found)
         node = helper.make_node(
-            "Scan", self.use([*states, *sequences]), [self.unique(f"{path}:Scan") for _ in made], name=path,
-            body=graph, num_scan_inputs=len(sequences), scan_input_directions=[int(reverse)] * len(sequences),
+            "Scan", self.use([*states, *sequences]), found, name=path, body=graph,
+            num_scan_inputs=len(sequences), scan_input_directions=[int(reverse)] * len(sequences),
             scan_output_directions=[int(reverse)] * len(row),
         )  # fmt: skip
         self.scopes[-1].append(node)
-        samples = [*(s.sample for s in states), *rows]
-        results = [
-            Symbol(self, name, s, len(self.scopes) - 1) for name, s in zip(node.output, samples, strict=True)
-        ]
-        self.where = path
+        self.where, length = path, sequences[0].shape[0]
+        samples = [s.sample for s in states]
+        samples += [np.broadcast_to(s.sample, (length, *s.shape)) for s in row]
+        results = [Symbol(self, name, s, depth) for name, s in zip(found, samples, strict=True)]
         return results[:count], results[count:]
-
-    def emit_here(self, op: str, value: Symbol, name: str = "") -> Symbol:
-        """A node on one value in the graph that is being written, whatever graph the value is of."""
-        made = Symbol(
-            self, name or self.unique(f"{self.where}:{op}"), np.asarray(value.sample), len(self.scopes) - 1
-        )
-        self.scopes[-1].append(helper.make_node(op, self.use([value]), [made.name], name=made.name))
-        return made
 
 
 def info(value: Symbol, lead: Sequence[str] = ()) -> ValueInfoProto:
@@ -258,8 +266,8 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function not in WRITERS:
-            raise Inexpressible(f"the function {function.__module__.removeprefix('numpy.')}.{function.__name__}"
-                                .replace("numpy.", ""))
+            module = function.__module__.removeprefix("numpy").removeprefix(".")
+            raise Inexpressible("the function " + f"{module}.{function.__name__}".removeprefix("."))
         try:
             return WRITERS[function](*args, **kwargs)
         except TypeError as error:
