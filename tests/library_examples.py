@@ -31,6 +31,7 @@ EXAMPLES = {
     "Gain of a matrix": (lib.Gain(MATRIX[0]), {"u": VECTOR}),
     "Bias": (lib.Bias(0.5), {"u": MATRIX}),
     "Bias of a vector": (lib.Bias([1.0, -2.0, 0.5]), {"u": VECTOR}),
+    "Complement": (lib.Complement(), {"u": MATRIX}),
     "Sum": (lib.Sum(), {"u1": MATRIX, "u2": MATRIX2}),
     "Sum -+-": (lib.Sum("-+-"), {"u1": VECTOR, "u2": VECTOR2, "u3": VECTOR3}),
     "Product": (lib.Product(), {"u1": MATRIX, "u2": MATRIX2}),
@@ -43,6 +44,7 @@ EXAMPLES = {
         for data, names in (
             (POSITIVE, ("exp", "log", "log10", "square", "reciprocal", "sin", "cos", "sinh", "cosh")),
             (UNIT, ("tan", "asin", "acos", "atan")),
+            (VECTOR, ("floor", "ceil", "fix")),
         )
         for name in names
     },
@@ -58,11 +60,15 @@ EXAMPLES = {
     # activations
     "Sigmoid": (lib.Sigmoid(), {"u": CUBE}),
     "Tanh": (lib.Tanh(), {"u": CUBE}),
+    "ScaledTanh": (lib.ScaledTanh(1.7159, 2 / 3), {"u": CUBE}),
+    "Affine": (lib.Affine(1.5, -0.5), {"u": CUBE}),
+    "Affine of vectors": (lib.Affine([1.0, -2.0, 0.5], [0.1, 0.2, 0.3]), {"u": VECTOR}),
     "HardSigmoid": (lib.HardSigmoid(0.5, 0.4), {"u": CUBE}),
     "Softsign": (lib.Softsign(), {"u": CUBE}),
     "ReLU": (lib.ReLU(), {"u": CUBE}),
     "LeakyReLU": (lib.LeakyReLU(), {"u": CUBE}),
     "LeakyReLU of a vector": (lib.LeakyReLU([0.1, 0.2, 0.3]), {"u": VECTOR}),
+    "ThresholdedReLU": (lib.ThresholdedReLU(0.5), {"u": CUBE}),
     "ELU": (lib.ELU(1.5), {"u": CUBE}),
     "Softplus": (lib.Softplus(), {"u": CUBE}),
     "Softmax": (lib.Softmax(), {"u": CUBE}),
@@ -135,6 +141,24 @@ EXAMPLES = {
     "FromWorkspace held": (lib.FromWorkspace([0.25, 0.8, 2.0], SCALAR[:3], interpolate=False), {}),
     "RandomNumber": (lib.RandomNumber(7, 1.0, [1.0, 2.0, 3.0], 3), {}),
     "UniformRandomNumber": (lib.UniformRandomNumber(7, -1.0, 2.0, (2, 3)), {}),
+    # tensor
+    "Transpose": (lib.Transpose((2, 0, 1)), {"u": CUBE}),
+    "Transpose reversed": (lib.Transpose(), {"u": MATRIX}),
+    "Expand": (lib.Expand((4, 2, 3)), {"u": _rows(2, 1)}),
+    "Expand of a scalar": (lib.Expand((2,)), {"u": SCALAR}),
+    "MatrixMultiply": (lib.MatrixMultiply(), {"u1": MATRIX, "u2": _rows(3, 4, seed=1)}),
+    "MatrixMultiply of vectors": (lib.MatrixMultiply(), {"u1": VECTOR, "u2": VECTOR2}),
+    "MatrixMultiply of batches": (lib.MatrixMultiply(), {"u1": CUBE, "u2": _rows(2, 2, 3, seed=1)}),
+    "Gather": (lib.Gather(1), {"u": CUBE, "indices": WHOLE.astype(int)[:, :2]}),
+    "Gather of integers": (lib.Gather(), {"u": WHOLE.astype(int), "indices": np.arange(STEPS) % 3}),
+    "Slice": (lib.Slice([0, 1], [2, 3], [1, 2]), {"u": CUBE}),
+    "Slice backward": (lib.Slice([None, -1], [None, None], [1, -1]), {"u": MATRIX}),
+    **{f"Reduce {name}": (lib.Reduce(name, [0, 2]), {"u": CUBE}) for name in ("sum", "mean", "prod", "max")},
+    "Reduce min": (lib.Reduce("min", keepdims=True), {"u": MATRIX}),
+    "Reduce of integers": (lib.Reduce("sum", [0]), {"u": WHOLE.astype(int)}),
+    "Cast float": (lib.Cast("float"), {"u": WHOLE.astype(int)}),
+    "Cast int": (lib.Cast("int"), {"u": VECTOR}),
+    "Cast bool": (lib.Cast("bool"), {"u": WHOLE}),
     # function
     "Function": (lib.Function(lambda xp, a, b: xp.sin(a) * b), {"a": VECTOR, "b": VECTOR2}),
     "Function of two outputs": (

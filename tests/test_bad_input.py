@@ -221,7 +221,7 @@ def lstm_rows():
     bs.nn.lstm(np.ones((6, 2)), np.ones((6, 2)), np.ones(6), name="first")
 
 
-@case("first, R", LINE, r"an array of shape (8, 2)", r"shape (8, 3)", "Rows are units")
+@case("lstm 'first', R", LINE, r"an array of shape (8, 2)", r"shape (8, 3)", "Rows are units")
 def lstm_shapes_disagree():
     bs.nn.lstm(np.ones((8, 2)), np.ones((8, 3)), np.ones(8), name="first")
 
@@ -682,7 +682,7 @@ def test_of_a_value_that_is_not_finite_the_block_that_made_it_is_named(engine):
 
 @pytest.mark.parametrize("W", ["a", [[1.0], [1.0, 2.0]], 1j, None])
 def test_weights_that_are_no_numbers(W):
-    with pytest.raises(BlocksimError, match=r"lstm, W .*expected an array"):
+    with pytest.raises(BlocksimError, match=r"lstm 'lstm', W .*expected an array"):
         bs.nn.lstm(W, np.ones((4, 1)), np.ones(4))
 
 

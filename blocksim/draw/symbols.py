@@ -228,8 +228,10 @@ def _written(text: Callable[[Any], str]) -> Symbol:
 
 
 CURVES = {
-    "Sigmoid": "σ", "Tanh": "tanh", "HardSigmoid": "hard σ", "Softsign": "softsign", "ReLU": "ReLU",
-    "LeakyReLU": "leaky", "ELU": "ELU", "Softplus": "softplus", "Saturation": "sat", "DeadZone": "dead",
+    "Sigmoid": "σ", "Tanh": "tanh", "ScaledTanh": "α tanh", "Affine": "αu + β", "HardSigmoid": "hard σ",
+    "Softsign": "softsign", "ReLU": "ReLU",
+    "LeakyReLU": "leaky", "ThresholdedReLU": "threshold", "ELU": "ELU",
+    "Softplus": "softplus", "Saturation": "sat", "DeadZone": "dead",
     "Quantizer": "quant", "Abs": "|u|", "Sign": "sign", "Sqrt": "√u", "Lookup1D": "table",
 }  # fmt: skip
 SOURCES: dict[str, Sequence[Point]] = {
@@ -254,6 +256,7 @@ SYMBOLS: dict[str, Symbol] = {
     **dict.fromkeys(("Saturation", "DeadZone", "Quantizer", "Lookup1D"), _limit),
     "DiscreteFIR": _written(lambda block: "$B(z)$"),
     "Bias": _written(lambda block: "$u + b$"),
+    "Complement": _written(lambda block: "$1 - u$"),
     "Dot": _written(lambda block: r"$u_{1} \cdot u_{2}$"),
     "Softmax": _written(lambda block: "softmax"),
     "MathFunction": _written(lambda block: MATHEMATICS.get(block.function, str(block.function))),

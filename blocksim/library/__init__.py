@@ -9,3 +9,4 @@ from blocksim.library.nonlinear import *  # noqa: F403
 from blocksim.library.random import *  # noqa: F403
 from blocksim.library.routing import *  # noqa: F403
 from blocksim.library.sources import *  # noqa: F403
+from blocksim.library.tensor import *  # noqa: F403

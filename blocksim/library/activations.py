@@ -10,14 +10,17 @@ from blocksim.library._check import fits, floats
 
 __all__ = [
     "ELU",
+    "Affine",
     "HardSigmoid",
     "LeakyReLU",
     "ReLU",
+    "ScaledTanh",
     "Sigmoid",
     "Softmax",
     "Softplus",
     "Softsign",
     "Tanh",
+    "ThresholdedReLU",
 ]
 
 
@@ -45,6 +48,49 @@ class Tanh(Block):
 
     def check(self, u: Signal) -> None:
         floats(u=u)
+
+
+@block
+class ScaledTanh(Block):
+    """y = alpha tanh(beta u), elementwise. alpha, beta: scalars or the shape of u.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.ScaledTanh(2.0, 0.5).output(np, np.array([0.0, 1000.0]))
+    array([0., 2.])
+    """
+
+    elementwise = True
+
+    alpha: Array = param(default=1.0)
+    beta: Array = param(default=1.0)
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return self.alpha * xp.tanh(self.beta * u)
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
+
+
+@block
+class Affine(Block):
+    """y = alpha u + beta, elementwise. alpha, beta: scalars or the shape of u.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.Affine(2.0, 1.0).output(np.array([-1.0, 3.0]))
+    array([-1.,  7.])
+    """
+
+    elementwise = True
+    transparent = True
+
+    alpha: Array = param(default=1.0)
+    beta: Array = param(default=0.0)
+
+    def output(self, u: Any) -> Any:
+        return self.alpha * u + self.beta
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
 
 
 @block
@@ -111,6 +157,26 @@ class LeakyReLU(Block):
 
     def output(self, xp: Any, u: Any) -> Any:
         return xp.maximum(u, 0) + self.slope * xp.minimum(u, 0)
+
+    def check(self, u: Signal) -> None:
+        fits(self, u)
+
+
+@block
+class ThresholdedReLU(Block):
+    """y = u for u > alpha, else 0, elementwise. alpha: a scalar or the shape of u.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.ThresholdedReLU(0.5).output(np, np.array([-2.0, 0.4, 3.0]))
+    array([0., 0., 3.])
+    """
+
+    elementwise = True
+
+    alpha: Array = param(default=1.0)
+
+    def output(self, xp: Any, u: Any) -> Any:
+        return xp.where(u > self.alpha, u, 0)
 
     def check(self, u: Signal) -> None:
         fits(self, u)

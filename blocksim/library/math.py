@@ -10,7 +10,19 @@ from blocksim.block import Array, Block, Signal, block, param
 from blocksim.errors import Mismatch, ParameterError, user_line
 from blocksim.library._check import by_port, fits, floats, numbers, one_of, same_dtype, same_shape
 
-__all__ = ["Abs", "Bias", "Dot", "Gain", "MathFunction", "MinMax", "Product", "Sign", "Sqrt", "Sum"]
+__all__ = [
+    "Abs",
+    "Bias",
+    "Complement",
+    "Dot",
+    "Gain",
+    "MathFunction",
+    "MinMax",
+    "Product",
+    "Sign",
+    "Sqrt",
+    "Sum",
+]
 
 
 @block
@@ -68,6 +80,25 @@ class Bias(Block):
 
     def check(self, u: Signal) -> None:
         fits(self, u)
+
+
+@block
+class Complement(Block):
+    """y = 1 - u, elementwise: the other part of a share.
+
+    >>> import blocksim as bs, numpy as np
+    >>> bs.library.Complement().output(np.array([0.25, 1.0]))
+    array([0.75, 0.  ])
+    """
+
+    elementwise = True
+    transparent = True
+
+    def output(self, u: Any) -> Any:
+        return 1 - u
+
+    def check(self, u: Signal) -> None:
+        numbers(u=u)
 
 
 @block
@@ -195,7 +226,7 @@ class Sqrt(Block):
 
 _UNARY = {name: name for name in ["exp", "log", "log10", "square", "reciprocal"]} | {
     "sin": "sin", "cos": "cos", "tan": "tan", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
-    "sinh": "sinh", "cosh": "cosh",
+    "sinh": "sinh", "cosh": "cosh", "floor": "floor", "ceil": "ceil", "fix": "trunc",
 }  # fmt: skip
 _BINARY = {"pow": "power", "mod": "mod", "rem": "fmod", "hypot": "hypot", "atan2": "arctan2"}
 
@@ -204,8 +235,9 @@ _BINARY = {"pow": "power", "mod": "mod", "rem": "fmod", "hypot": "hypot", "atan2
 class MathFunction(Block):
     """y = function(u), or function(u1, u2), elementwise, by Simulink's name of the function.
 
-    Of u: exp, log, log10, square, reciprocal, sin, cos, tan, asin, acos, atan, sinh, cosh. Of u1 and
-    u2: pow, mod (the sign of u2), rem (the sign of u1), hypot, atan2. Angles are in radians.
+    Of u: exp, log, log10, square, reciprocal, sin, cos, tan, asin, acos, atan, sinh, cosh, floor, ceil,
+    fix (towards zero). Of u1 and u2: pow, mod (the sign of u2), rem (the sign of u1), hypot, atan2.
+    Angles are in radians.
 
     >>> import blocksim as bs, numpy as np
     >>> remainder = bs.library.MathFunction("rem")

@@ -22,12 +22,16 @@ def elu(u, alpha):
 REFERENCES = [
     (lib.Sigmoid(), scipy.special.expit),
     (lib.Tanh(), lambda u: 2 * scipy.special.expit(2 * u) - 1),
+    (lib.ScaledTanh(1.7159, 2 / 3), lambda u: 1.7159 * (2 * scipy.special.expit(4 / 3 * u) - 1)),
+    (lib.Affine(2.5, -0.5), lambda u: np.polyval([2.5, -0.5], u)),
     (lib.HardSigmoid(), lambda u: np.interp(u, [-2.5, 2.5], [0.0, 1.0])),
     (lib.HardSigmoid(1 / 6, 0.5), lambda u: np.interp(u, [-3.0, 3.0], [0.0, 1.0])),
     (lib.Softsign(), lambda u: np.sign(u) * (1 - 1 / (1 + np.abs(u)))),
     (lib.ReLU(), lambda u: (u + np.abs(u)) / 2),
     (lib.LeakyReLU(), lambda u: np.where(u > 0, u, 0.01 * u)),
     (lib.LeakyReLU(0.3), lambda u: np.where(u > 0, u, 0.3 * u)),
+    (lib.ThresholdedReLU(), lambda u: u * np.heaviside(u - 1, 0)),
+    (lib.ThresholdedReLU(-0.3), lambda u: u * np.heaviside(u + 0.3, 0)),
     (lib.ELU(), lambda u: elu(u, 1.0)),
     (lib.ELU(2.5), lambda u: elu(u, 2.5)),
     (lib.Softplus(), lambda u: -scipy.special.log_expit(-u)),
@@ -59,7 +63,8 @@ def test_slopes_of_each_element():
 @pytest.mark.parametrize(
     "block",
     [
-        lib.Tanh(), lib.HardSigmoid(), lib.Softsign(), lib.ReLU(), lib.LeakyReLU(), lib.ELU(),
+        lib.Tanh(), lib.ScaledTanh(), lib.Affine(), lib.ThresholdedReLU(),
+        lib.HardSigmoid(), lib.Softsign(), lib.ReLU(), lib.LeakyReLU(), lib.ELU(),
         lib.Softplus(), lib.Softmax(), lib.Abs(), lib.Sign(), lib.Saturation(), lib.DeadZone(-1.0, 1.0),
         lib.Lookup1D([-1.0, 2.0], [3.0, 4.0]), lib.Reshape(-1),
     ],

@@ -10,8 +10,8 @@ import blocksim as bs
 from blocksim.plan.code import Code
 from blocksim.plan.tree import leaves
 
-CALLED = {"Clock", "Function", "Selector"}
-"""The blocks of which not all can be written out: a Python number, a user's code, an index array."""
+CALLED = {"Cast", "Clock", "Function", "Gather", "Selector"}
+"""The blocks of which not all can be written out: a dtype, a number, a user's code, a NaN, an index array."""
 
 DELAYED = {
     "UnitDelay", "UnitDelay of integers", "Delay", "Delay of booleans", "DiscreteIntegrator",

@@ -90,6 +90,7 @@ FUNCTIONS = {
     "exp": math.exp, "log": math.log, "log10": math.log10, "square": lambda v: v * v,
     "reciprocal": lambda v: 1 / v, "sin": math.sin, "cos": math.cos, "tan": math.tan,
     "asin": math.asin, "acos": math.acos, "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh,
+    "floor": math.floor, "ceil": math.ceil, "fix": math.trunc,
     "pow": math.pow, "mod": matlab_mod, "rem": math.fmod, "hypot": math.hypot, "atan2": math.atan2,
 }  # fmt: skip
 

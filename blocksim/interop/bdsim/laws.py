@@ -75,6 +75,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "atan2": np.arctan2,
     "sinh": np.sinh,
     "cosh": np.cosh,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "fix": np.fix,
 }
 
 _RELATIONS: dict[str, Callable[..., Any]] = {
@@ -124,6 +127,33 @@ def _demux(b: Any, u: Any) -> Any:
 def _switch(b: Any, u1: Any, control: Any, u3: Any) -> Any:
     threshold = 0 if b.criterion == "~=" else b.threshold
     return np.where(_RELATIONS[b.criterion](control, threshold), u1, u3)
+
+
+def _cast(b: Any, u: Any) -> Any:
+    if b.to == "bool":
+        return np.not_equal(u, 0)
+    return (
+        np.trunc(u).astype(int) if b.to == "int" else np.asarray(u, u.dtype if u.dtype.kind == "f" else float)
+    )
+
+
+def _gather(b: Any, u: Any, indices: Any) -> Any:
+    before, after = u.shape[: b.axis], u.shape[b.axis + 1 :]
+    y = [part[i] for part in u.reshape(-1, u.shape[b.axis], *after) for i in np.ravel(indices)]
+    return np.reshape(y, (*before, *np.shape(indices), *after))
+
+
+def _reduce(b: Any, u: Any) -> Any:
+    fold = {"sum": np.add, "mean": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
+    axes = tuple(range(u.ndim)) if b.axes is None else b.axes
+    y = fold[b.function].reduce(u, axis=axes, keepdims=b.keepdims)
+    return y * y.size / u.size if b.function == "mean" else y
+
+
+def _slice(b: Any, u: Any) -> Any:
+    for axis, cut in enumerate(zip(b.starts, b.stops, b.steps or [None] * len(b.starts), strict=True)):
+        u = np.take(u, range(u.shape[axis])[slice(*cut)], axis=axis)
+    return u
 
 
 # -- functions of the time -------------------------------------------------------------------------
@@ -255,6 +285,7 @@ LAWS: dict[type[Block], Rule] = {
     # math
     library.Abs: _of_inputs(lambda b, u: np.abs(u)),
     library.Bias: _of_inputs(lambda b, u: u + b.b),
+    library.Complement: _of_inputs(lambda b, u: np.negative(u) + 1),
     library.Dot: _of_inputs(lambda b, u1, u2: np.dot(np.ravel(u1), np.ravel(u2))),
     library.Gain: _of_inputs(lambda b, u: np.multiply(b.K, u)),
     library.MathFunction: _of_inputs(lambda b, *u: _FUNCTIONS[b.function](*u)),
@@ -263,15 +294,18 @@ LAWS: dict[type[Block], Rule] = {
     library.Sign: _of_inputs(lambda b, u: np.sign(u)),
     library.Sqrt: _of_inputs(lambda b, u: np.sqrt(u)),
     # activations
+    library.Affine: _of_inputs(lambda b, u: np.multiply(b.alpha, u) + b.beta),
     library.ELU: _of_inputs(lambda b, u: np.where(u < 0, b.alpha * np.expm1(u), u)),
     library.HardSigmoid: _of_inputs(lambda b, u: _limit(b.slope * u + b.offset, 0, 1)),
     library.LeakyReLU: _of_inputs(lambda b, u: np.where(u < 0, b.slope * u, u)),
     library.ReLU: _of_inputs(lambda b, u: np.where(u < 0, 0, u)),
+    library.ScaledTanh: _of_inputs(lambda b, u: np.tanh(u * b.beta) * b.alpha),
     library.Sigmoid: _of_inputs(lambda b, u: 1 / (1 + np.exp(-u))),
     library.Softmax: _of_inputs(_softmax),
     library.Softplus: _of_inputs(lambda b, u: np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))),
     library.Softsign: _of_inputs(lambda b, u: u / (1 + np.abs(u))),
     library.Tanh: _of_inputs(lambda b, u: np.tanh(u)),
+    library.ThresholdedReLU: _of_inputs(lambda b, u: u * (u > b.alpha)),
     # nonlinear
     library.DeadZone: _of_inputs(lambda b, u: u - _limit(u, b.start, b.end)),
     library.Lookup1D: _of_inputs(_lookup),
@@ -286,6 +320,14 @@ LAWS: dict[type[Block], Rule] = {
     library.Reshape: _of_inputs(lambda b, u: np.reshape(u, b.shape)),
     library.Selector: _of_inputs(lambda b, u: np.take(u, b.indices, axis=0)),
     library.Switch: _of_inputs(_switch),
+    # tensors
+    library.Cast: _of_inputs(_cast),
+    library.Expand: _of_inputs(lambda b, u: np.full(b.shape, u)),
+    library.Gather: _of_inputs(_gather),
+    library.MatrixMultiply: _of_inputs(lambda b, u1, u2: np.matmul(u1, u2)),
+    library.Reduce: _of_inputs(_reduce),
+    library.Slice: _of_inputs(_slice),
+    library.Transpose: _of_inputs(lambda b, u: np.moveaxis(u, b.axes or range(u.ndim)[::-1], range(u.ndim))),
     # sources
     library.Clock: _of_time(lambda b, t, dt: t),
     library.FromWorkspace: _of_time(_from_workspace),
