@@ -57,14 +57,15 @@ def to_onnx(
     the number `steps`. Then, with a default, the state to start from: `<path>/initial` for each block with
     one, (*shape) or with `batch` (1 or B, *shape), a number behind it for each array of a state of several,
     and `@step/initial`, the number of the first step, if the diagram reads the time. Outputs: those of the
-    diagram, then the final states by path (`<path>/final` where an output has this name). The metadata
-    `states` lists both names of each state, by path. With scan=False the model does one step: no
-    sequences, no Scan.
+    diagram (`<name>/output` where an input has this name), then the final states by path (`<path>/final`
+    where it is taken). The metadata `outputs` and `states` list these names. With scan=False the model does
+    one step: no sequences, no Scan.
 
     All is traced: a user's blocks too, if they use operators and functions of `xp` alone. Parameters
-    are initializers named `<path>/<field>`, signals are named by their paths. Raises the errors of
-    `compile`, BlockError for a block that ONNX cannot express, DiagramError for a diagram without any
-    output and state, FileError for a path that cannot be written.
+    are initializers named `<path>/<field>`, signals are named by their paths. In float64 onnxruntime keeps
+    its precision at `graph_optimization_level` ORT_ENABLE_BASIC; beyond, it rounds factors to float32.
+    Raises the errors of `compile`, BlockError for a block that ONNX cannot express, DiagramError for a
+    diagram without any output and state, FileError for a path that cannot be written.
 
     >>> import blocksim as bs, numpy as np
     >>> from blocksim.interop.onnx import to_onnx
@@ -96,18 +97,27 @@ class _Model:
 
     def __init__(self, plan: Plan, dt: float, batch: bool, scan: bool) -> None:
         self.plan, self.scan = plan, scan
-        self.runs = ["B"] if batch and plan.inputs else []
-        self.lead = [*self.runs, *(["T"] if scan else [])]
+        self.runs = ("B",) if batch and plan.inputs else ()
+        self.lead = (*self.runs, "T") if scan else self.runs
         """The open axes of the diagram's inputs and outputs."""
         self.paths = list(_arrays(plan))
         """The states by path, with a number for each array where a state has several."""
-        taken = {*plan.inputs, *plan.outputs}
-        self.states = {p: (f"{p}/initial", f"{p}/final" if p in taken else p) for p in self.paths}
-        self.timed = any(T in op.reads for op in [*plan.operations, *plan.updates])
-        if self.timed:
-            self.states[STEP] = f"{STEP}/initial", STEP
-        names = [*plan.inputs, *plan.outputs, *(name for pair in self.states.values() for name in pair)]
-        self.graph = Graph([*names, "steps"])
+        self.timed = _timed(plan)
+        taken = {*plan.inputs, "steps"}
+
+        def free(name: str, addition: str) -> str:
+            while name in taken:
+                name += addition
+            taken.add(name)
+            return name
+
+        self.outputs = {name: free(name, "/output") for name in plan.outputs}
+        self.states = {
+            path: (free(f"{path}/initial", "/initial"), free(path, "/final"))
+            for path in [*self.paths, *[STEP] * self.timed]
+        }
+        """The names of the initial and of the final value of each state."""
+        self.graph = Graph(taken)
         self.graph.where = plan.flat.name
         self.step = _Step(self.graph, plan, dt)
         self.inputs: list[ValueInfoProto] = []
@@ -123,46 +133,40 @@ class _Model:
             )  # fmt: skip
         else:
             results = self._over_steps(sequences, states, k)
-        open_axes = [self.lead] * len(plan.outputs) + [self.runs] * len(states)
         if k is not None:
-            results, open_axes = [*results, self._next_step(k, sequences)], [*open_axes, []]
-        names = [*plan.outputs, *(last for _, last in self.states.values())]
-        outputs = [
-            info(graph.output(name, value), lead)
-            for name, value, lead in zip(names, results, open_axes, strict=True)
-        ]
-        return self._assemble(outputs)
+            results = [*results, self._next_step(k, sequences)]
+        names = [*self.outputs.values(), *(last for _, last in self.states.values())]
+        ends = [graph.output(name, value) for name, value in zip(names, results, strict=True)]
+        return self._assemble([info(end) for end in ends])
 
     def _given(self) -> tuple[list[Symbol], list[Symbol], Symbol | None]:
         """The sequences, the initial states, and the number of the first step if it matters."""
         graph, plan = self.graph, self.plan
-        ones = [1] * len(self.lead)  # the samples of axes whose lengths are open
 
-        def take(name: str, sample: Any, lead: list[str], default: bool = False) -> Symbol:
-            taken = Symbol(graph, name, sample)
-            self.inputs.append(info(taken, lead))
+        def take(name: str, sample: Any, lead: tuple[str, ...] = (), default: bool = False) -> Symbol:
+            taken = Symbol(graph, name, np.asarray(sample)[(None,) * len(lead)], lead=lead)
+            self.inputs.append(info(taken))
             if default:
-                graph.initializers[name] = sample
+                graph.initializers[name] = taken.sample
             return taken
 
-        sequences = [
-            take(name, np.ones((*ones, *s.shape), s.dtype), self.lead) for name, s in plan.inputs.items()
-        ]
+        sequences = [take(name, np.ones(s.shape, s.dtype), self.lead) for name, s in plan.inputs.items()]
         if self.scan and not sequences:
-            bounds = [graph.constant(0), take("steps", np.array(1), []), graph.constant(1)]
+            bounds = [graph.constant(0), take("steps", 1), graph.constant(1)]
             sequences = [graph.emit("Range", bounds, np.zeros(1, np.int64))]
-        states = [
-            take(f"{path}/initial", array[None] if self.runs else array, ["runs"] * len(self.runs), True)
-            for path, array in _arrays(plan).items()
-        ]
-        return sequences, states, take(f"{STEP}/initial", np.array(0), [], True) if self.timed else None
+            sequences[0].lead = self.lead
+        lead = ("runs",) * len(self.runs)
+        states = [take(self.states[path][0], array, lead, True) for path, array in _arrays(plan).items()]
+        return sequences, states, take(self.states[STEP][0], 0, (), True) if self.timed else None
 
     def _for_each_run(self, state: Symbol, sequence: Symbol) -> Symbol:
         """A state given for all runs of a batch, or for each, for each."""
         shape = self.graph.emit("Shape", [sequence], np.ones(1, np.int64), end=1)
         rest = self.graph.constant([1] * (state.ndim - 1), np.int64)
         target = self.graph.emit("Concat", [shape, rest], np.ones(state.ndim, np.int64), axis=0)
-        return self.graph.emit("Expand", [state, target], state.sample)
+        found = self.graph.emit("Expand", [state, target], state.sample)
+        found.lead = self.runs
+        return found
 
     def _over_steps(self, sequences: list[Symbol], states: list[Symbol], k: Symbol | None) -> list[Symbol]:
         """The outputs of all steps, and the states after the last."""
@@ -188,9 +192,15 @@ class _Model:
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(made, opset_imports=[opset], ir_version=IR, producer_name="blocksim")
         states = {path: {"initial": first, "final": last} for path, (first, last) in self.states.items()}
-        helper.set_model_props(model, {"states": json.dumps(states), "dt": repr(self.step.dt)})
+        notes = {"outputs": json.dumps(self.outputs), "states": json.dumps(states), "dt": repr(self.step.dt)}
+        helper.set_model_props(model, notes)
         checker.check_model(model, full_check=True)
         return model
+
+
+def _timed(plan: Plan) -> bool:
+    """Whether a block of the plan reads the time."""
+    return any(T in op.reads for op in [*plan.operations, *plan.updates])
 
 
 def _arrays(plan: Plan) -> dict[str, Any]:
@@ -324,9 +334,9 @@ class _Step:
             p: self.graph.cast(ports.get(p, s), plan.initial_state[p].dtype)
             for p, s in block.start(plan).items()
         }
-        timed = any(T in op.reads for op in [*plan.operations, *plan.updates])
-        k = self.graph.constant(0, np.int64) if timed else None
-        after, rows = step.scan(sequences, list(start.values()), k, ports["length"] if block.length else None, block.reverse)
+        k = self.graph.constant(0, np.int64) if _timed(plan) else None
+        length = ports["length"] if block.length else None
+        after, rows = step.scan(sequences, list(start.values()), k, length, block.reverse)
         final = dict(zip(start, after, strict=True))
         results = [*rows, *(final[p] for p in block.states)]
         return results if len(block.outputs) > 1 else results[0]

@@ -78,7 +78,7 @@ class Graph:
     def copy(self, value: Symbol, name: str) -> Symbol:
         """A value of its own in the graph that is being written, under this name."""
         self.scopes[-1].append(helper.make_node("Identity", self.use([value]), [name], name=name))
-        return Symbol(self, name, np.asarray(value.sample), len(self.scopes) - 1)
+        return Symbol(self, name, np.asarray(value.sample), len(self.scopes) - 1, lead=value.lead)
 
     def use(self, symbols: Iterable[Symbol]) -> list[str]:
         """Their names, to be read by a node: constants are stored once they are read."""
@@ -100,9 +100,9 @@ class Graph:
             self._constants[key] = self.parameter(name, array)
         return self._constants[key]
 
-    def argument(self, name: str, sample: Any) -> Symbol:
+    def argument(self, name: str, sample: Any, lead: tuple[str, ...] = ()) -> Symbol:
         """An input of the graph that is being written."""
-        return Symbol(self, self.unique(name), sample, len(self.scopes) - 1)
+        return Symbol(self, self.unique(name), sample, len(self.scopes) - 1, lead=lead)
 
     def cast(self, value: Any, dtype: Any) -> Symbol:
         """The value in a dtype."""
@@ -127,7 +127,7 @@ class Graph:
         if value.name in self._made:
             self._made.remove(value.name)
             self.aliases[value.name] = name
-            return Symbol(self, name, np.asarray(value.sample))
+            return Symbol(self, name, np.asarray(value.sample), lead=value.lead)
         return self.copy(value, name)
 
     def scan(
@@ -144,8 +144,8 @@ class Graph:
         """
         path, count, depth = self.where, len(states), len(self.scopes) - 1
         self.scopes.append([])
-        samples = [s.sample for s in states] + [s.sample[0] for s in sequences]
-        taken = [self.argument(f"{n}[k]", s) for n, s in zip(names, samples, strict=True)]
+        forms = [(s.sample, s.lead) for s in states] + [(s.sample[0], s.lead[1:]) for s in sequences]
+        taken = [self.argument(f"{n}[k]", *form) for n, form in zip(names, forms, strict=True)]
         after, row = body(taken[:count], taken[count:])
         # a body's output is of its own: not an input, not an outer value, not another output
         ends = [f"{n}[k+1]" for n in names[:count]] + [f"{path}:row"] * len(row)
@@ -160,17 +160,17 @@ class Graph:
             scan_output_directions=[int(reverse)] * len(row),
         )  # fmt: skip
         self.scopes[-1].append(node)
-        self.where, length = path, sequences[0].shape[0]
-        samples = [s.sample for s in states]
-        samples += [np.broadcast_to(s.sample, (length, *s.shape)) for s in row]
-        results = [Symbol(self, name, s, depth) for name, s in zip(found, samples, strict=True)]
+        self.where, length, lead = path, sequences[0].shape[0], sequences[0].lead[:1]
+        forms = [(s.sample, s.lead) for s in states]
+        forms += [(np.broadcast_to(s.sample, (length, *s.shape)), lead + s.lead) for s in row]
+        results = [Symbol(self, name, s, depth, lead=n) for name, (s, n) in zip(found, forms, strict=True)]
         return results[:count], results[count:]
 
 
-def info(value: Symbol, lead: Sequence[str] = ()) -> ValueInfoProto:
-    """The type of a value as ONNX writes it; `lead` names the first axes, whose lengths are open."""
-    kind = helper.np_dtype_to_tensor_dtype(value.dtype)
-    return helper.make_tensor_value_info(value.name, kind, (*lead, *value.shape[len(lead) :]))
+def info(value: Symbol) -> ValueInfoProto:
+    """The type of a value as ONNX writes it."""
+    kind, shape = helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+    return helper.make_tensor_value_info(value.name, kind, (*value.lead, *shape[len(value.lead) :]))
 
 
 def rename(graph: GraphProto, names: dict[str, str]) -> None:
@@ -192,12 +192,20 @@ class Symbol(NDArrayOperatorsMixin):
     With a Python number as its sample it is one, as time is: NumPy gives it the float type it meets.
     """
 
-    __slots__ = ("constant", "depth", "graph", "name", "sample")
+    __slots__ = ("constant", "depth", "graph", "lead", "name", "sample")
 
     def __init__(
-        self, graph: Graph, name: str, sample: Any, depth: int = 0, constant: Array | None = None
+        self,
+        graph: Graph,
+        name: str,
+        sample: Any,
+        depth: int = 0,
+        constant: Array | None = None,
+        lead: tuple[str, ...] = (),
     ) -> None:
         self.graph, self.name, self.sample, self.depth, self.constant = graph, name, sample, depth, constant
+        self.lead = lead
+        """The names of its first axes whose lengths are open; the sample has one element along them."""
 
     @property
     def weak(self) -> bool:
