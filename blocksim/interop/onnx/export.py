@@ -73,7 +73,7 @@ def to_onnx(
     >>> [node.op_type for node in model.graph.node]
     ['Scan']
     >>> [value.name for value in model.graph.output]
-    ['h', 'c', 'hidden_state', 'cell_state']
+    ['h', 'c', 'cell_state', 'hidden_state']
     """
     plan, dt = compile(diagram, dtype), as_step_size(dt)
     if not plan.outputs and not plan.initial_state:
