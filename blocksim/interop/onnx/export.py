@@ -314,14 +314,14 @@ class _Step:
         except BlocksimError:
             raise
         except Inexpressible as found:
-            what, advice = found.what, found.advice
+            what, advice, cause = found.what, found.advice, None
         except Exception as error:
-            what, advice = f"{type(error).__name__}: {error}".rstrip("."), ""
+            what, advice, cause = f"{type(error).__name__}: {error}".rstrip("."), "", error
         raise BlockError(
             path, f"{self.plan.blocks[op.path]!r} to be what ONNX can express", f"{what}, in {op.method}()",
             advice or "Write it with operators and other functions of xp, or put other blocks in its place.",
             self.plan.line(op.path),
-        )  # fmt: skip
+        ) from cause  # fmt: skip
 
     def _inner(self, path: str, block: Scan, values: list[Any]) -> Any:
         """A Scan inside of a step, which is one."""
