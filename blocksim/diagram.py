@@ -37,7 +37,9 @@ class Diagram:
         self.nodes: dict[str, Node] = {}
         self.outputs: dict[str, Port] = {}
         self.walls: dict[str, graph.Wall] = {}
-        """Of a flattened diagram: the signals at the ports of the subsystems that it had, by path."""
+        """Of a flattened diagram: the signals at the outputs of the subsystems that it had, by path."""
+        self.doors: dict[str, graph.Wall] = {}
+        """Those at their inputs."""
         self.plans: dict[Any, tuple[int, Any]] = {}
         """What it was compiled to, by dtype, with the size that it had."""
 
@@ -129,15 +131,18 @@ class Diagram:
         node.wires[name] = origin
 
     def output(self, name: str, source: Source) -> None:
-        """Name a signal as an output. A node of the same name must be the one that gives it."""
+        """Name a signal as an output. A node of the same name must be the one that gives it.
+
+        An input may have the same name, as of what goes through and is changed on the way.
+        """
         port = self._own(source)
-        same = self.nodes.get(name) or self.inputs.get(name)
+        same = self.nodes.get(name)
         if name in self.outputs or (same is not None and Port(same, next(iter(same.outputs), "")) != port):
             raise DiagramError(
                 f"output {name}", "a new name, or the name of the node that gives the signal",
                 f"a name in use in diagram {self.name!r}", "Choose another name.", user_line(),
             )  # fmt: skip
-        if same is None:
+        if same is None and name not in self.inputs:
             self._check_name(name)
         self.outputs[name] = port
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wall:
-    """The signal at a subsystem's port: `declared` is set on the input side."""
+    """The signal at a subsystem's port; `declared` is what an input says of it."""
 
     port: Port
     declared: Inport | None
@@ -89,7 +89,7 @@ def flatten(diagram: Diagram, flat: Diagram) -> None:
             for name, node in scope.diagram.inputs.items():
                 if found := resolve(Port(node, "y"), scope):
                     assert isinstance(node.block, Inport)
-                    flat.walls[scope.at(name)] = Wall(found, node.block, scope.node)
+                    flat.doors[scope.at(name)] = Wall(found, node.block, scope.node)
         for name, port in scope.diagram.outputs.items():
             if found := resolve(port, scope):
                 if scope.parent is None:

@@ -136,7 +136,7 @@ class Scan(Block):
         ports = dict(zip(self.arity(), u, strict=True))
         sequences = [ports[name] for name in self.diagram.inputs]
         plan, total = self.plan(*sequences), len(sequences[0])
-        steps = self.steps(total, ports.get("length"))
+        steps = self.steps(total, ports["length"] if self.length else total)
         signals = [plan.slot_signals[slot] for slot in plan.outputs.values()]
         rows = [np.zeros((total, *signal.shape), signal.dtype) for signal in signals]
         states = [ports.get(path, state) for path, state in self.start(plan).items()]
@@ -150,7 +150,7 @@ class Scan(Block):
 
     def steps(self, total: int, length: Any) -> range:
         """The rows of a sequence in the order in which they are taken. Raises ValueError for no length."""
-        count = total if length is None else int(length)
+        count = int(length)
         if not 0 <= count <= total:
             raise ValueError(f"length {count} where the sequence has {total} steps")
         return range(count)[::-1] if self.reverse else range(count)

@@ -140,3 +140,16 @@ def test_a_subsystem_declares_shapes_for_what_is_wired_to_it():
     d.add("inner", inner, d.input("u"))
     with pytest.raises(bs.errors.SignalError, match=r"inner, input flag .* dtype bool"):
         bs.compile(d)
+
+
+def test_an_output_may_have_the_name_of_an_input():
+    """As of a length that goes through layers, each of which may change it; walls keep the two apart."""
+    inner = bs.Diagram("inner")
+    inner.output("n", inner.add("twice", Gain(2.0), inner.input("n", shape=3)))
+    d = bs.Diagram()
+    d.output("n", d.add("layer", inner, d.input("n", shape=3)))
+    np.testing.assert_array_equal(bs.simulate(d, {"n": np.ones((1, 3))}, record="layer/n")["n"], [[2.0] * 3])
+    wrong = bs.Diagram()
+    wrong.add("layer", inner, wrong.input("n", shape=2))
+    with pytest.raises(bs.errors.SignalError, match="layer, input n"):
+        bs.compile(wrong)

@@ -143,9 +143,8 @@ class _Level:
         path = self.at(name)
         if isinstance(node.block, Block):
             return path, port
-        wall = self.context.loops.flat.walls.get(
-            f"{path}/{port}" if isinstance(node.block, Diagram) else path
-        )
+        flat = self.context.loops.flat
+        wall = flat.walls.get(f"{path}/{port}") if isinstance(node.block, Diagram) else flat.doors.get(path)
         return (wall.port.node.name, wall.port.name) if wall else (path, port)
 
     def _leaves(self, net: Net, source: tuple[str, str]) -> list[str]:

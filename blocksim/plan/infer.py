@@ -41,14 +41,14 @@ def infer(
     """
     blocks = {path: _in_dtype(flat.nodes[path], dtype) for path in order}
     walls: dict[Port, list[str]] = {}
-    for path, wall in flat.walls.items():
+    for path, wall in flat.doors.items():
         walls.setdefault(wall.port, []).append(path)
     signals: dict[tuple[str, str], Signal] = {}
 
     def found(port: Port, signal: Signal) -> None:
         signals[port.node.name, port.name] = signal
         for path in walls.get(port, []):
-            _check_wall(path, flat.walls[path], signal)
+            _check_wall(path, flat.doors[path], signal)
 
     for name, node in flat.inputs.items():
         given = (inputs or {}).get(name, Signal((), dtype))

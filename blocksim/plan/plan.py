@@ -83,9 +83,8 @@ class Plan:
             if len(ports) > 1:
                 self.names[f"{path}/{port}"] = slot
         for path, wall in flat.walls.items():
-            if wall.declared is None:
-                self.names.setdefault(path, self._slot(wall.port))
-                self.names.setdefault(path.rpartition("/")[0], self._slot(wall.port))
+            self.names.setdefault(path, self._slot(wall.port))
+            self.names.setdefault(path.rpartition("/")[0], self._slot(wall.port))
         for name, port in flat.outputs.items():
             self.names[name] = self._slot(port)
 

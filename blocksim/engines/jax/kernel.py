@@ -285,7 +285,7 @@ def scanned(block: Scan, dt: Any, *u: Any) -> Any:
     ports = dict(zip(block.arity(), u, strict=True))
     sequences = [ports[name] for name in block.diagram.inputs]
     plan, count = block.plan(*sequences), len(sequences[0])
-    length = ports.get("length", count)
+    length = ports["length"] if block.length else count
     kernel = Kernel(optimize(plan, plan.outputs.values()), block.replaced(), dt)
     order: Any = slice(None)
     if block.reverse:  # the steps of the length from the last to the first, then the others

@@ -200,20 +200,23 @@ class _Model:
                 call = self._as_arrays(path, call)
             if job.check_finite:
                 call = self.watch.guard(op, call)
-            variadic = [port for port in ports if port not in (*contract.inputs, "x")]
+            variadic = [port for port in ports if port not in (*contract.inputs, STATE)]
 
             def run(t: float, *values: Any) -> Any:
-                given = {"xp": np, "t": t, "dt": job.dt, **dict(zip(ports, values, strict=True))}
-                taken = [variadic if name.startswith("*") else [name] for name in contract.methods[method]]
-                return call(*(given[name] for names in taken for name in names))
+                signals = dict(zip(ports, values, strict=True))
+                given = signals | {"xp": np, "t": t, "dt": job.dt, "x": signals.get(STATE)}
+                taken: list[Any] = []
+                for name in contract.methods[method]:
+                    taken += [signals[p] for p in variadic] if name.startswith("*") else [given[name]]
+                return call(*taken)
 
             return run
 
         through = [port for port in ports if block.feedthrough(port)]
         if "update" not in operations:
             return Law(law("output", through))
-        output = law("output", ["x", *through]) if "output" in operations else lambda t: ()
-        return Law(output, law("update", ["x", *ports]))
+        output = law("output", [STATE, *through]) if "output" in operations else lambda t: ()
+        return Law(output, law("update", [STATE, *ports]))
 
     def _as_arrays(self, path: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """The output of a block that returns Python numbers, as numbers of the run's types."""
