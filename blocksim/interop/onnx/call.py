@@ -97,9 +97,9 @@ class Call:
         if tensor is None or tensor.value is not None:
             return None if tensor is None else tensor.value
         return self.fail(
-            f"values of input {self.formal(i)} ({self.node.input[i]!r}) that do not depend on inputs of the model",
+            f"values of {self.formal(i)} ({self.node.input[i]!r}) that do not depend on the model's inputs",
             "a tensor that is computed",
-            "They fix the form of the diagram: make it an initializer, or give the input in `values`.",
+            "It fixes the form of the diagram: make it an initializer, or give the input in `values`.",
         )
 
     def integers(self, i: int) -> list[int] | None:

@@ -12,8 +12,9 @@ from blocksim.interop.onnx.call import Call, Tensor, known, operator
 from blocksim.interop.onnx.read import kind
 
 MATH = {
-    "Exp": "exp", "Log": "log", "Reciprocal": "reciprocal", "Floor": "floor", "Ceil": "ceil", "Sin": "sin",
-    "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos", "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh",
+    "Exp": "exp", "Log": "log", "Reciprocal": "reciprocal", "Floor": "floor", "Ceil": "ceil",
+    "Sin": "sin", "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos",
+    "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh",
 }  # fmt: skip
 
 UNARY: dict[str, Callable[[Call], Block]] = {
@@ -119,9 +120,9 @@ def clip(call: Call) -> Tensor:
         low, high = (None if v is None else known(np.float64(v)) for v in map(call.attribute, ("min", "max")))
     else:
         low, high = call.get(1), call.get(2)
-    if low and high and low.value is not None and high.value is not None and u.kind == "f":
-        if low.value <= high.value:
-            return call.apply(lib.Saturation(low.value, high.value), u)
+    limits = [t.value for t in (low, high) if t is not None and t.value is not None]
+    if len(limits) == 2 and limits[0] <= limits[1] and u.kind == "f":
+        return call.apply(lib.Saturation(*limits), u)
     u = u if low is None else call.elementwise(lib.MinMax("max"), u, low)
     return u if high is None else call.elementwise(lib.MinMax("min"), u, high)
 

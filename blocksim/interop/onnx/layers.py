@@ -1,4 +1,4 @@
-"""Operators of network layers: products of matrices, reductions, softmax, normalization, convolution, pooling."""
+"""Operators of networks: products of matrices, reductions, softmax, normalization, convolution, pooling."""
 
 from __future__ import annotations
 

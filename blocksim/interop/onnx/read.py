@@ -44,8 +44,18 @@ def load(model: Any) -> tuple[ModelProto, str]:
         proto = _parse(onnx, bytes(model), place)
     _check_whole(onnx, proto, place)
     _load_external(onnx, proto, place, folder)
+    # inputs and outputs of any shape are no fault, but the checker's
+    open_ended = [
+        v.type.tensor_type
+        for v in [*proto.graph.input, *proto.graph.output]
+        if v.type.HasField("tensor_type") and not v.type.tensor_type.HasField("shape")
+    ]
+    for kind in open_ended:
+        kind.shape.SetInParent()
     try:
         onnx.checker.check_model(proto)
+        for kind in open_ended:
+            kind.ClearField("shape")
         if proto.functions:
             proto = onnx.inliner.inline_local_functions(proto)
     except Exception as error:  # the checker raises errors of several packages

@@ -99,7 +99,7 @@ def _layer(
     states: dict[str, int],
     cell: Callable[[Weights], Diagram],
 ) -> list[Tensor | None]:
-    """The outputs Y, Y_h (and Y_c). `order`: where the gates' rows are; `states`: the inputs of initial values."""
+    """The outputs Y, Y_h (and Y_c). `order`: of the gates' rows; `states`: the inputs of initial values."""
     batch_first = bool(call.attribute("layout", 0))
     x = call[0] if batch_first else call.transpose(call[0], (1, 0, 2))
     runs, steps, inputs = x.shape
@@ -185,12 +185,11 @@ def _weights(call: Call, order: list[int], defaults: list[str], inputs: int) -> 
     kinds = _activations(call, defaults * count)
     for k in range(count):
         b, b_r = np.split(B[k], 2)
-        yield Weights(
-            *(_blocks(a, gates, order) for a in (W[k], R[k], b, b_r)),
-            None if P is None else _blocks(P[k], 3, [0, 2, 1]),  # i, o, f there; i, f, o here
-            kinds[k * len(defaults) : (k + 1) * len(defaults)],
-            call.attribute("clip"),
-        )
+        rows = [_blocks(a, gates, order) for a in (W[k], R[k], b, b_r)]
+        # i, o, f there; i, f, o here
+        peephole = None if P is None else _blocks(P[k], 3, [0, 2, 1])
+        own = kinds[k * len(defaults) : (k + 1) * len(defaults)]
+        yield Weights(rows[0], rows[1], rows[2], rows[3], peephole, own, call.attribute("clip"))
 
 
 def _activations(call: Call, defaults: list[str]) -> list[Block]:

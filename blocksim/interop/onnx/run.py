@@ -74,6 +74,7 @@ def _arrays(graph: Any, inputs: Any, place: str) -> dict[str, Array]:
         if name not in inputs:
             raise InputError(f"input {name!r}", "an array", "nothing", "Each input needs data.", user_line())
     arrays = {name: as_array(value) for name, value in inputs.items()}
+    arrays = {n: a.astype(np.float32) if a.dtype.name == "bfloat16" else a for n, a in arrays.items()}
     for value in graph.input:
         if value.name in arrays:
             dtype = read.kind(value.type.tensor_type.elem_type, f"{place}, input {value.name!r}")

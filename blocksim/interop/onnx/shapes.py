@@ -15,9 +15,9 @@ from blocksim.interop.onnx.read import array
 @operator("Identity", "Dropout")
 def identity(call: Call) -> list[Tensor]:
     """Dropout of a trained model; its mask keeps all."""
-    if call.node.op_type == "Dropout" and (mode := call.get(2)) is not None and mode.value is not False:
-        if mode.value is None or mode.value.any():
-            call.fail("inference", "training_mode", "Export the model for inference.")
+    training = call.get(2)
+    if training is not None and (training.value is None or training.value.any()):
+        call.fail("inference", "training_mode", "Export the model for inference.")
     return [call[0], *([known(np.ones(call[0].shape, bool))] if call.wants(1) else [])]
 
 
@@ -144,6 +144,7 @@ def cut(call: Call) -> Tensor:
         )
     else:
         starts, ends, axes, steps = (call.integers(i) for i in range(1, 5))
+    starts, ends = starts or [], ends or []
     axes = [call.axis(a, rank) for a in axes] if axes is not None else range(len(starts))
     steps = steps or [1] * len(starts)
     parts = {
@@ -182,7 +183,7 @@ def tile(call: Call) -> Tensor:
     u = call[0]
     for axis, times in enumerate(call.integers(1) or []):
         if times != 1:
-            empty = u.shape[:axis] + (0,) + u.shape[axis + 1 :]
+            empty = (*u.shape[:axis], 0, *u.shape[axis + 1 :])
             parts = [u] * times
             u = call.apply(lib.Concatenate(axis), *parts) if times else call.reshape(u, empty)
     return u
@@ -197,7 +198,8 @@ def pad(call: Call) -> Tensor:
     if call.version < 11:
         pads, fill, axes = call.attribute("pads"), call.attribute("value"), None
     else:
-        pads, fill, axes = call.integers(1) or [], call.values(2), call.integers(3)
+        pads, fill, axes = call.integers(1), call.values(2), call.integers(3)
+    pads = pads or []
     fill = 0 if fill is None else np.ravel(fill)[0]
     axes = [call.axis(a, rank) for a in axes] if axes is not None else range(rank)
     for axis, before, after in zip(axes, pads[: len(pads) // 2], pads[len(pads) // 2 :], strict=True):

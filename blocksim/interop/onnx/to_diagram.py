@@ -79,7 +79,7 @@ def convert(
             call.values(k)
         found = _convert_node(call, operator.convert)
         for output, tensor in zip(node.output, _place(call, found, made.diagram), strict=False):
-            if output:
+            if output and tensor is not None:
                 tensors[output] = tensor
     for value in graph.output:
         if value.name not in tensors:
@@ -184,8 +184,9 @@ def _add_output(diagram: Diagram, name: str, tensor: Tensor) -> str:
 # -- nodes -----------------------------------------------------------------------------------------
 
 
-def _convert_node(call: Call, convert: Any) -> list[Tensor]:
+def _convert_node(call: Call, convert: Any) -> list[Tensor | None]:
     """The operator's outputs; what blocks say of their fields and signals becomes an error of the node."""
+    found = None
     try:
         found = convert(call)
     except FileError:
@@ -195,10 +196,10 @@ def _convert_node(call: Call, convert: Any) -> list[Tensor]:
     except (ValueError, IndexError, TypeError, KeyError, ZeroDivisionError) as error:
         shapes = ", ".join("none" if t is None else str(t.signal) for t in call.inputs)
         call.fail("inputs that fit the operator", f"{shapes} ({error})".replace("\n", " "))
-    return found if isinstance(found, (list, tuple)) else [found]
+    return list(found) if isinstance(found, (list, tuple)) else [found]
 
 
-def _place(call: Call, found: list[Tensor], diagram: Diagram) -> list[Tensor]:
+def _place(call: Call, found: list[Tensor | None], diagram: Diagram) -> list[Tensor | None]:
     """The operator's outputs as tensors of the graph: its one block is put there, else its subsystem."""
     inner = call.diagram
     if not inner.nodes:
@@ -210,16 +211,17 @@ def _place(call: Call, found: list[Tensor], diagram: Diagram) -> list[Tensor]:
         node = diagram.add(call.name, only.block, **sources)
     names: dict[Port, str] = {}
     for i, tensor in enumerate(found):
-        if tensor.port is not None and tensor.port.node.diagram is inner and tensor.port not in names:
+        port = tensor.port if tensor is not None else None
+        if port is not None and port.node.diagram is inner and port not in names:
             formal = clean(call.schema.outputs[min(i, len(call.schema.outputs) - 1)].name)
-            names[tensor.port] = (
-                tensor.port.name if node else unique(formal, {*inner.inputs, *inner.nodes, *inner.outputs})
-            )
+            names[port] = port.name if node else unique(formal, {*inner.inputs, *inner.nodes, *inner.outputs})
             if node is None:
-                inner.output(names[tensor.port], tensor.port)
-    if node is None:
-        node = diagram.add(call.name, inner, *(call.outer[name] for name in inner.inputs))
-    return [
-        Tensor(t.signal, None, node[names[t.port]]) if t.port in names else t
-        for t in found  # pyright: ignore[reportArgumentType]
-    ]
+                inner.output(names[port], port)
+    placed = node or diagram.add(call.name, inner, *(call.outer[name] for name in inner.inputs))
+
+    def outside(tensor: Tensor | None) -> Tensor | None:
+        if tensor is None or tensor.port not in names:
+            return tensor
+        return Tensor(tensor.signal, None, placed[names[tensor.port]])
+
+    return [outside(tensor) for tensor in found]
