@@ -22,6 +22,8 @@ MATRIX, MATRIX2 = _rows(2, 3), _rows(2, 3, seed=1)
 CUBE = _rows(2, 3, 2)
 POSITIVE = _rows(3, seed=3, low=0.5, high=2.0)
 UNIT = _rows(3, seed=4, low=-0.9, high=0.9)
+KERNEL = _rows(3, 2)[:4]
+LENGTHS = np.arange(STEPS) % 8
 WHOLE, WHOLE2 = np.trunc(VECTOR), np.trunc(VECTOR2)
 
 EXAMPLES = {
@@ -72,6 +74,22 @@ EXAMPLES = {
     "ELU": (lib.ELU(1.5), {"u": CUBE}),
     "Softplus": (lib.Softplus(), {"u": CUBE}),
     "Softmax": (lib.Softmax(), {"u": CUBE}),
+    # convolution
+    "Convolution": (lib.Convolution(KERNEL, padding=1, b=OTHER[:4]), {"u": _rows(6, 3)}),
+    "Convolution of two axes": (
+        lib.Convolution(_rows(2, 2, 3)[:4], (2, 1), "same", (1, 2), 2), {"u": _rows(5, 6, 4)},
+    ),
+    "Convolution of a length": (
+        lib.Convolution(KERNEL, 2, "same", length=True), {"u": _rows(7, 3), "length": LENGTHS},
+    ),
+    "Pooling": (lib.Pooling("max", 2), {"u": _rows(7, 3)}),
+    "Pooling of two axes": (lib.Pooling("average", (2, 3), 2, 1, ceil=True), {"u": _rows(5, 6, 2)}),
+    "Pooling of a length": (
+        lib.Pooling("max", 3, 2, ((1, 2),), length=True), {"u": _rows(7, 3), "length": LENGTHS},
+    ),
+    "Pooling average of a length": (
+        lib.Pooling("average", 3, 2, "same", True, length=True), {"u": _rows(7, 3), "length": LENGTHS},
+    ),
     # nonlinear
     "Saturation": (lib.Saturation(-0.5, 1.0), {"u": CUBE}),
     "Saturation of a vector": (lib.Saturation([-0.5, -1.0, 0.0], 1.0), {"u": VECTOR}),

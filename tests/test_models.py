@@ -66,6 +66,9 @@ def test_reference(name):
     ("name", "settings"),
     [
         ("lstm_layer", ["inputs=2", "hidden=5", "outputs=1", "seed=3"]),
+        ("gru_layer", ["reset=before"]),
+        ("gru_layer", ["inputs=2", "hidden=5", "outputs=1", "seed=3"]),
+        ("rnn_layer", ["inputs=2", "hidden=5", "outputs=1", "seed=3"]),
         ("lstm_stacked", ["seed=4"]),
         ("pid", ["kp=20", "ki=0", "kd=2"]),
         ("biquad", ["cutoff=100", "q=8", "seconds=0.05"]),

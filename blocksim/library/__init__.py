@@ -1,6 +1,7 @@
 """The blocks, by Simulink's names."""
 
 from blocksim.library.activations import *  # noqa: F403
+from blocksim.library.convolution import *  # noqa: F403
 from blocksim.library.discrete import *  # noqa: F403
 from blocksim.library.function import *  # noqa: F403
 from blocksim.library.logic import *  # noqa: F403

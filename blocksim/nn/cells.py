@@ -178,8 +178,9 @@ def lstm(
         d.add("f" if "i" in keys else "i", Complement(), d[keys[0]])
     i, f, g, o = (d[key] for key in "ifgo")
     c = d.add("c", Sum(), d.add("keep", Product(), f, cell), d.add("write", Product(), i, g))
-    shown = o, d.add("squash", squash, c)
-    h = d.add("h", Product(), *shown) if P is None else d.add("h", Gain(P), d.add("show", Product(), *shown))
+    h = d.add("h" if P is None else "show", Product(), o, d.add("squash", squash, c))
+    if P is not None:
+        h = d.add("projection", Gain(P), h)
     for key in sight:
         d.connect(c if key == "o" else cell, d[key], "c")  # a peephole
     d.connect(c, cell)  # the cell loop

@@ -9,6 +9,7 @@ from blocksim import library as lib
 from blocksim.errors import DiagramError, ParameterError, SignalError
 
 INT, BOOL = np.int64, np.bool_
+CUBE = np.ones((3, 3, 4))
 
 FIELDS = [
     (lambda: lib.Gain("abc"), "Gain, parameter K", "real number", "'abc'"),
@@ -92,6 +93,18 @@ FIELDS = [
     (lambda: lib.Switch(criterion="<"), "Switch, criterion", "'>=' or '>' or '~='", "'<'"),
     (lambda: lib.RelationalOperator("!="), "RelationalOperator, operator", "'=='", "'!='"),
     (lambda: lib.LogicalOperator("and"), "LogicalOperator, operator", "'AND'", "'and'"),
+    (lambda: lib.Convolution([[1.0]]), "Convolution, W", "an array (n, m, *kernel)", "shape (1, 1)"),
+    (lambda: lib.Convolution(CUBE, groups=2), "Convolution, groups", "a divisor of the 3", "int 2"),
+    (lambda: lib.Convolution(CUBE, 0), "Convolution, stride", "an integer, or 1 of them, of at least 1", "0"),
+    (lambda: lib.Convolution(CUBE, (1, 2)), "Convolution, stride", "1 of them", "tuple (1, 2)"),
+    (lambda: lib.Convolution(CUBE, padding="valid"), "Convolution, padding", '"same", an integer', "'valid'"),
+    (lambda: lib.Convolution(CUBE, padding=(1, 2)), "Convolution, padding", "1 of them, or a pair", "(1, 2)"),
+    (lambda: lib.Convolution(CUBE, b=[1.0]), "Convolution, b", "0, or a number for each of 3", "(1,)"),
+    (lambda: lib.Convolution(CUBE, length=3), "Convolution, length", "True or False", "int 3"),
+    (lambda: lib.Pooling("median", 2), "Pooling, function", "'max' or 'average'", "'median'"),
+    (lambda: lib.Pooling("max", 0), "Pooling, size", "or one for each axis, of at least 1", "int 0"),
+    (lambda: lib.Pooling("max", 2, 0), "Pooling, stride", "of at least 1", "int 0"),
+    (lambda: lib.Pooling("max", 2, padding=2), "Pooling, padding", "less than the size, 2", "int 2"),
     (lambda: lib.Step([1.0, 2.0], [1.0, 2.0, 3.0]), "Step, time and before", "one shape", "(2,), (3,)"),
     (lambda: lib.Ramp([1.0, 2.0], [1.0, 2.0, 3.0]), "Ramp, slope and start", "one shape", "(2,), (3,)"),
     (
@@ -245,6 +258,26 @@ SIGNALS = [
             lib.Quantizer([1.0, 2.0]),
         )
     ],
+    (lib.Convolution(CUBE), {"u": (5,)}, "block, input u", "a signal (any, 3)", "(5,)", "channels last"),
+    (lib.Convolution(CUBE), {"u": (5, 2)}, "block, input u", "(any, 3) for W (3, 3, 4)", "(5, 2)"),
+    (
+        lib.Convolution(CUBE),
+        {"u": (3, 3)},
+        "input u",
+        "at least 4 elements along axis 0",
+        "(3, 3)",
+        "padding",
+    ),
+    (lib.Convolution(CUBE), {"u": ((5, 3), INT)}, "input u", "floats", "(5, 3) int64"),
+    (
+        lib.Convolution(CUBE, length=True),
+        {"u": (5, 3), "length": ()},
+        "input length",
+        "an integer",
+        "float64",
+    ),
+    (lib.Pooling("max", (2, 2)), {"u": (5, 3)}, "input u", "a signal with 2 axes, and channels", "(5, 3)"),
+    (lib.Pooling("max", 4), {"u": (3, 3)}, "input u", "at least 4 elements along axis 0", "(3, 3)"),
     (lib.Softmax(), {"u": ()}, "block, input u", "elements along its last axis", "() float64 from u"),
     (lib.UnitDelay([0.0, 0.0]), {"u": (3,)}, "block, next state", "(2,) float64", "(3,) float64 (u from u)"),
     (lib.Delay([0.0, 0.0], 2), {"u": (3,)}, "input u", "(2,) float64, as initial fixes it", "(3,)", "agree"),

@@ -15,6 +15,7 @@ import numpy as np
 
 from blocksim import library
 from blocksim.block import Block
+from blocksim.interop.bdsim import windows
 from blocksim.library import discrete
 
 
@@ -328,6 +329,9 @@ LAWS: dict[type[Block], Rule] = {
     library.Reduce: _of_inputs(_reduce),
     library.Slice: _of_inputs(_slice),
     library.Transpose: _of_inputs(lambda b, u: np.moveaxis(u, b.axes or range(u.ndim)[::-1], range(u.ndim))),
+    # convolution
+    library.Convolution: _of_inputs(windows.convolution),
+    library.Pooling: _of_inputs(windows.pooling),
     # sources
     library.Clock: _of_time(lambda b, t, dt: t),
     library.FromWorkspace: _of_time(_from_workspace),
