@@ -193,7 +193,7 @@ def _spatial(call: Call, size: list[int]) -> dict[str, Any]:
 
 def _mapped(call: Call, block: Block, bias: Tensor | None = None) -> Tensor:
     """The block, of channels last, for each element of a batch of channels first."""
-    u = call[0]
+    u = call.cast(call[0], "f")
     axes = len(u.shape) - 2
     each = Diagram("image")
     x = each.input("x", u.shape[1:])
@@ -207,10 +207,10 @@ def _mapped(call: Call, block: Block, bias: Tensor | None = None) -> Tensor:
 def convolution(call: Call) -> Tensor:
     weights = call.values(1)
     assert weights is not None
-    block = lib.Convolution(
-        weights, **_spatial(call, list(weights.shape[2:])), groups=call.attribute("group")
-    )
-    return _mapped(call, block, call.get(2))
+    bias, size = call.get(2), list(weights.shape[2:])
+    own = {"b": bias.value} if bias is not None and bias.value is not None else {}
+    block = lib.Convolution(weights, **_spatial(call, size), groups=call.attribute("group"), **own)
+    return _mapped(call, block, None if own else bias)
 
 
 @operator("MaxPool", "AveragePool")
@@ -227,4 +227,4 @@ def pool(call: Call) -> Tensor:
         count_padding=not largest and bool(call.attribute("count_include_pad")),
         ceil=bool(call.attribute("ceil_mode", 0)),
     )  # fmt: skip
-    return _mapped(call, block)
+    return call.cast(_mapped(call, block), call[0].kind)
