@@ -46,19 +46,21 @@ def ort(model, feeds):
     return session.run(None, feeds)
 
 
+@cache
 def node_tests(module):
     """ONNX's own cases of a module of its node tests."""
-    return [case for case in _all_node_tests(module) if case[0] == module]
-
-
-@cache
-def _all_node_tests(module):
     package = import_module("onnx.backend.test.case.node")
     before = len(package._NodeTestCases)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import_module(f"onnx.backend.test.case.node.{module}")
-    return [(module, case) for case in package._NodeTestCases[before:]]
+    return package._NodeTestCases[before:]
+
+
+def feeds_of(case):
+    """The inputs, by name, and the outputs of the cases of a node test."""
+    names = [value.name for value in case.model.graph.input]
+    return [(dict(zip(names, inputs, strict=False)), outputs) for inputs, outputs in case.data_sets]
 
 
 # -- recurrent layers ------------------------------------------------------------------------------

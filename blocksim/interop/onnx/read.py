@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def load(model: Any) -> tuple[ModelProto, str]:
         for kind in open_ended:
             kind.ClearField("shape")
         if proto.functions:
-            proto = onnx.inliner.inline_local_functions(proto)
+            proto = import_module("onnx.inliner").inline_local_functions(proto)
     except Exception as error:  # the checker raises errors of several packages
         found = _unknown(onnx, proto, place)
         raise found or FileError(
@@ -124,6 +125,8 @@ def _read(model: Any) -> tuple[bytes, str, Path]:
 def _parse(onnx: Any, data: bytes, place: str) -> ModelProto:
     proto = onnx.ModelProto()
     try:
+        if not data:
+            raise ValueError("no data")
         proto.ParseFromString(data)
     except Exception as error:
         raise FileError(
@@ -141,6 +144,7 @@ def _check_whole(onnx: Any, proto: ModelProto, place: str) -> None:
         "the version of its operators (opset_import)": any(
             o.domain in ("", "ai.onnx") for o in proto.opset_import
         ),
+        "names that are text": _is_text(proto),
     }
     missing = [part for part, there in parts.items() if not there]
     if missing:
@@ -154,6 +158,17 @@ def _check_whole(onnx: Any, proto: ModelProto, place: str) -> None:
             place, f"a model in versions {OLDEST} to {newest} of the operators", f"version {version(proto)}",
             "Convert it with onnx.version_converter, or install a newer onnx.", user_line(),
         )  # fmt: skip
+
+
+def _is_text(message: Any) -> bool:
+    """Whether all texts of a message are: protobuf gives bytes where they are not UTF-8."""
+    for field, value in message.ListFields():
+        if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            single = isinstance(value, (str, bytes)) or hasattr(value, "ListFields")
+            for one in [value] if single else value:
+                if not (isinstance(one, str) if field.type == field.TYPE_STRING else _is_text(one)):
+                    return False
+    return True
 
 
 def _load_external(onnx: Any, proto: ModelProto, place: str, folder: Path | None) -> None:

@@ -82,8 +82,10 @@ def convert(
             if output and tensor is not None:
                 tensors[output] = tensor
     for value in graph.output:
+        where = f"{place}, output {value.name!r}"
+        read.kind(value.type.tensor_type.elem_type, where)
         if value.name not in tensors:
-            raise FileError(place, f"a node that gives the output {value.name!r}", "none", "", user_line())
+            raise FileError(where, "a node that gives it", "none", "", user_line())
         made.outputs.append(_add_output(made.diagram, value.name, tensors[value.name]))
     return made
 
