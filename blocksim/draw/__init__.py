@@ -94,7 +94,10 @@ def _check_highlight(highlight: object) -> None:
 
 def _check_depth(diagram: Diagram, depth: object) -> None:
     levels = depth.items() if isinstance(depth, Mapping) else [("", 0 if depth is None else depth)]
-    subsystems = {path for path, node in diagram.walk() if isinstance(node.block, Diagram)} | {""}
+    from blocksim.draw.opened import opened
+
+    inner = [path for path, node in opened(diagram).walk() if isinstance(node.block, Diagram)]
+    subsystems = {"", *inner}
     for path, levels_below in levels:
         if path not in subsystems:
             raise DiagramError(
@@ -110,6 +113,7 @@ def _check_depth(diagram: Diagram, depth: object) -> None:
 
 def _repr_svg_(diagram: Diagram) -> str:
     """The picture that a notebook shows: subsystems are closed where all would be too much."""
+    from blocksim.draw.opened import opened
     from blocksim.draw.render import render
     from blocksim.draw.save import svg
     from blocksim.draw.themes import theme
@@ -117,7 +121,7 @@ def _repr_svg_(diagram: Diagram) -> str:
     count, depth = 0, 0
     while count <= MANY and depth <= LEVELS:
         depth += 1
-        count = sum(path.count("/") <= depth for path, _ in diagram.walk())
+        count = sum(path.count("/") <= depth for path, _ in opened(diagram).walk())
     return svg(render(picture(diagram, depth - 1 if count > MANY else None), theme("light")))
 
 

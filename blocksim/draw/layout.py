@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.draw.loops import Loops, find_loops
+from blocksim.draw.opened import Repeated, opened
 from blocksim.draw.order import best_orders, disorder, make_groups, restore
 from blocksim.draw.place import finish, place, polish
 from blocksim.draw.rank import Net, Vertex, rank
@@ -15,7 +16,7 @@ from blocksim.draw.scene import Box, Label, Point, Rectangle, Scene, Stroke
 from blocksim.draw.shapes import signal_shapes
 from blocksim.draw.symbols import names_signal, shorten, signs, symbol, terminal
 from blocksim.draw.text import typeset
-from blocksim.node import Node
+from blocksim.node import Node, Port
 
 RESTARTS, KEEP = 10, 4
 """How many beginnings the order of a small level is searched from, and how many orders are placed."""
@@ -32,14 +33,16 @@ def layout(diagram: Diagram, depth: int | Mapping[str, int] | None = None) -> Sc
 
     A mapping says how many levels are opened below a path, `""` being the whole: `{"": 1, "lstm/i": 0}`.
     """
-    loops = find_loops(diagram)
+    view = opened(diagram)
+    loops = find_loops(view)
+    shapes = signal_shapes(loops.flat if view is diagram or not loops.flat.nodes else diagram.flatten())
     levels = dict(depth) if isinstance(depth, Mapping) else {} if depth is None else {"": depth}
     readers: dict[tuple[str, str], list[str]] = {}
     for name, node in loops.flat.nodes.items():
         for origin in node.wires.values():
             readers.setdefault((origin.node.name, origin.name), []).append(name)
-    context = _Context(loops, signal_shapes(loops.flat), readers, levels)
-    scene = _Level(diagram, context, "", levels.get("")).scene()
+    context = _Context(loops, shapes, readers, levels)
+    scene = _Level(view, context, "", levels.get("")).scene()
     scene.quick = context.quick
     if not scene.boxes:
         scene.labels.append(Label(f"{shorten(diagram.name)}: no blocks yet", size=11, quiet=True))
@@ -122,6 +125,13 @@ class _Level:
             for port in node.inputs
         ]
         wires += [(f"/{name}", "u", port) for name, port in self.diagram.outputs.items()]
+        if isinstance(self.diagram, Repeated):
+            read = {origin for _, _, origin in wires}
+            for name, node in self.diagram.inputs.items():
+                if Port(node, "y") not in read:  # the Scan itself does
+                    mark = f"{name}/read"
+                    self.vertices[mark] = Vertex(mark, box=terminal(self.at(mark), name, ("in", "u")))
+                    wires.append((mark, "u", Port(node, "y")))
         for name, port, origin in wires:
             net = None if origin is None else nets[origin.node.name, origin.name]
             self.vertices[name].inputs[port] = net
@@ -165,11 +175,11 @@ class _Level:
         if not net.targets:
             return
         node = self.diagram.nodes.get(name)
-        shape = self.context.shapes.get(source)
+        shape = self.context.shapes.get((self.at(name), net.source[1]), self.context.shapes.get(source))
         size = f"[{'×'.join(map(str, shape))}]" if shape else ""
         if node is None:
             inputs = len(self.diagram.inputs)
-            text = name if self.path and inputs > 1 else ""
+            text = name if self.path and inputs > 1 and f"{name}/read" not in self.vertices else ""
             size = "" if self.path else size
         elif isinstance(node.block, Block):
             text = name if names_signal(name, node) and (f"/{name}", "u") not in net.targets else ""
@@ -199,6 +209,8 @@ class _Level:
             found.append(place(groups))
             found[-1].badness += DISORDER * disorder(groups)
         title = Label(shorten(self.path.rpartition("/")[2]), align="left", bold=True)
+        if isinstance(self.diagram, Repeated):
+            title = replace(title, text=f"{title.text}: {self.diagram.note}")
         best = min(range(len(found)), key=lambda i: found[i].badness)
         restore(groups, orders[best])
         scene = finish(polish(found[best]), title.width() + 24 if self.path else 0.0)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.node import Inport, Node
+from blocksim.scan import Scan
 
 Shapes = dict[tuple[str, str], tuple[int, ...]]
 
 
-def signal_shapes(flat: Diagram) -> Shapes:
+def signal_shapes(flat: Diagram, inputs: Mapping[str, tuple[int, ...]] | None = None) -> Shapes:
     """The shapes of the signals of a flat diagram, by node and output port; what is not known is left out.
 
+    `inputs` are those of inputs that do not declare theirs. Below a Scan, they are those of a step.
     blocksim's own blocks are evaluated once, each when the shapes of all that its output reads are
     known. A user's own code is never called, and nothing raises: a diagram may be drawn before it is right.
 
@@ -31,7 +34,8 @@ def signal_shapes(flat: Diagram) -> Shapes:
     readers: dict[tuple[str, str], list[Node]] = {}
     for name, node in flat.inputs.items():
         if isinstance(node.block, Inport):
-            known[name, "y"] = node.block.shape or ()
+            given = (inputs or {}).get(name, ())
+            known[name, "y"] = given if node.block.shape is None else node.block.shape
     for node in flat.nodes.values():
         for origin in node.wires.values():
             readers.setdefault((origin.node.name, origin.name), []).append(node)
@@ -39,10 +43,31 @@ def signal_shapes(flat: Diagram) -> Shapes:
     while todo:
         node = todo.popleft()
         if (node.name, node.outputs[0] if node.outputs else "") not in known:
-            found = _outputs(node, known)
+            found = _scanned(node, known) if isinstance(node.block, Scan) else _outputs(node, known)
             known |= found
             todo.extend(reader for key in found for reader in readers.get(key, ()))
     return known
+
+
+def _scanned(node: Node, known: Shapes) -> Shapes:
+    """The shapes of a Scan's outputs and, by paths below it, of what it runs."""
+    assert isinstance(node.block, Scan)
+    inner = node.block.diagram
+    origins = {name: node.wires.get(name) for name in inner.inputs}
+    given = {name: known.get((o.node.name, o.name)) if o else None for name, o in origins.items()}
+    steps = next((shape[0] for shape in given.values() if shape), None)
+    if steps is None:
+        return {}
+    flat = inner.flatten()
+    below = signal_shapes(flat, {name: shape[1:] for name, shape in given.items() if shape})
+    found = {(f"{node.name}/{path}", port): shape for (path, port), shape in below.items()}
+    for name, port in flat.outputs.items():
+        if (shape := below.get((port.node.name, port.name))) is not None:
+            found[node.name, name] = (steps, *shape)
+    for path in node.block.states:
+        if (shape := below.get((path, flat.nodes[path].outputs[0]))) is not None:
+            found[node.name, path] = shape
+    return found
 
 
 def _outputs(node: Node, known: Shapes) -> Shapes:
