@@ -37,6 +37,27 @@ def model(nodes, inputs, outputs, initializers=None, opset=17):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
+def rows(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def small(shape=("n", 3), **arrays):
+    """y = relu(x W + b)."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "W"], ["xW"], name="product"),
+        helper.make_node("Add", ["xW", "b"], ["s"], name="/model/add"),
+        helper.make_node("Relu", ["s"], ["y"]),
+    ]
+    weights = {"W": rows(3, 2), "b": rows(2, seed=1)} | arrays
+    made = model(nodes, {"x": rows(4, 3)}, {"y": onnx.TensorProto.FLOAT}, weights)
+    made.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape))
+    return made
+
+
+X = rows(4, 3, seed=2)
+Y = np.maximum(X @ rows(3, 2) + rows(2, seed=1), 0)
+
+
 def ort(model, feeds):
     """The outputs by onnxruntime."""
     options = onnxruntime.SessionOptions()

@@ -208,7 +208,7 @@ def convolution(call: Call) -> Tensor:
     weights = call.values(1)
     assert weights is not None
     bias, size = call.get(2), list(weights.shape[2:])
-    own = {"b": bias.value} if bias is not None and bias.value is not None else {}
+    own: dict[str, Any] = {} if bias is None or bias.value is None else {"b": bias.value}
     block = lib.Convolution(weights, **_spatial(call, size), groups=call.attribute("group"), **own)
     return _mapped(call, block, None if own else bias)
 
