@@ -38,10 +38,9 @@ def predict(
 
     network: a diagram with one input, which steps along each sequence; or a function that makes one with
     the inputs x (T, *shape) and `length` for a T, `lambda T: nn.sequential(layers, steps=T)`; or such a one,
-    for all that are not longer. sequences: a list, or any iterable, read as it is needed, or what `nn.pad` made
-    of them, on whichever side. They run in batches
-    of about one length, padded at the end, which changes no result. output: the name of the one to give, the
-    first one if not given. options: those of `simulate`. Raises its errors, and InputError for sequences
+    for all that are not longer. sequences: a list, or any iterable, read as it is needed, or what `nn.pad`
+    made of them, on whichever side. They run in batches of about one length, padded at the end, which
+    changes no result. output: the name of the one to give, the first one if not given. options: those of `simulate`. Raises its errors, and InputError for sequences
     that do not fit, with their number.
 
     >>> import blocksim as bs, numpy as np
