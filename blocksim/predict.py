@@ -40,8 +40,8 @@ def predict(
     the inputs x (T, *shape) and `length` for a T, `lambda T: nn.sequential(layers, steps=T)`; or such a one,
     for all that are not longer. sequences: a list, or any iterable, read as it is needed, or what `nn.pad`
     made of them, on whichever side. They run in batches of about one length, padded at the end, which
-    changes no result. output: the name of the one to give, the first one if not given. options: those of `simulate`. Raises its errors, and InputError for sequences
-    that do not fit, with their number.
+    changes no result. output: the name of the one to give, the first one if not given. options: those of
+    `simulate`. Raises its errors, and InputError for sequences that do not fit, with their number.
 
     >>> import blocksim as bs, numpy as np
     >>> layers = [bs.nn.rnn([[1.0]], [[0.5]], [0.0], activation=bs.library.ReLU()), bs.nn.last()]
