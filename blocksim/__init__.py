@@ -10,31 +10,38 @@ from blocksim.errors import BlocksimError
 from blocksim.files import load_weights
 from blocksim.function import function
 from blocksim.plan import Plan, compile
+from blocksim.predict import Activations, Predictor, activations, closed_loop, forecast, predict
 from blocksim.result import Result
 from blocksim.scan import Scan
 from blocksim.simulate import Simulator, simulate, stream
 
 __version__ = "0.1.0"
 __all__ = [
+    "Activations",
     "Array",
     "Block",
     "BlocksimError",
     "Diagram",
     "Plan",
+    "Predictor",
     "Result",
     "Scan",
     "Signal",
     "Simulator",
+    "activations",
     "block",
+    "closed_loop",
     "compile",
     "draw",
     "errors",
+    "forecast",
     "function",
     "interop",
     "library",
     "load_weights",
     "nn",
     "param",
+    "predict",
     "simulate",
     "stream",
 ]

@@ -90,6 +90,13 @@ EXAMPLES = {
     "Pooling average of a length": (
         lib.Pooling("average", 3, 2, "same", True, length=True), {"u": _rows(7, 3), "length": LENGTHS},
     ),
+    # sequences
+    "Mask": (lib.Mask(), {"u": _rows(7, 3), "length": LENGTHS}),
+    "Mask of integers": (lib.Mask(), {"u": np.trunc(_rows(7)).astype(int), "length": LENGTHS}),
+    "GlobalPooling max": (lib.GlobalPooling("max"), {"u": _rows(7, 3), "length": LENGTHS}),
+    "GlobalPooling average": (lib.GlobalPooling("average"), {"u": _rows(7, 3), "length": LENGTHS}),
+    "ChannelAffine": (lib.ChannelAffine([1.0, -2.0, 0.5], 0.5), {"u": MATRIX}),
+    "Standardize": (lib.Standardize(0.1), {"u": MATRIX}),
     # nonlinear
     "Saturation": (lib.Saturation(-0.5, 1.0), {"u": CUBE}),
     "Saturation of a vector": (lib.Saturation([-0.5, -1.0, 0.0], 1.0), {"u": VECTOR}),

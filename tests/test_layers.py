@@ -22,6 +22,7 @@ ORDER = [
     {"arguments"},
     {"result"},
     {"simulate", "function"},
+    {"predict"},
     {"interop", "files"},
     {"script"},
     {"cli"},

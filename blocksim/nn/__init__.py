@@ -4,16 +4,68 @@ from blocksim.nn import reference
 from blocksim.nn.cells import gate, gru, lstm, reset_gate, rnn
 from blocksim.nn.compose import bidirectional, sequential, stateful
 from blocksim.nn.layers import dense
+from blocksim.nn.normalize import batch_norm, layer_norm, normalize
+from blocksim.nn.sequence_layers import (
+    average_pool1d,
+    conv1d,
+    flatten,
+    global_average_pool1d,
+    global_max_pool1d,
+    last,
+    max_pool1d,
+)
+from blocksim.nn.sequences import Padded, batches, pad, sort_by_length, to_labels
+from blocksim.nn.step_layers import (
+    activation,
+    average_pool2d,
+    conv2d,
+    dropout,
+    elu,
+    embedding,
+    leaky_relu,
+    max_pool2d,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
 
 __all__ = [
+    "Padded",
+    "activation",
+    "average_pool1d",
+    "average_pool2d",
+    "batch_norm",
+    "batches",
     "bidirectional",
+    "conv1d",
+    "conv2d",
     "dense",
+    "dropout",
+    "elu",
+    "embedding",
+    "flatten",
     "gate",
+    "global_average_pool1d",
+    "global_max_pool1d",
     "gru",
+    "last",
+    "layer_norm",
+    "leaky_relu",
     "lstm",
+    "max_pool1d",
+    "max_pool2d",
+    "normalize",
+    "pad",
     "reference",
+    "relu",
     "reset_gate",
     "rnn",
     "sequential",
+    "sigmoid",
+    "softmax",
+    "sort_by_length",
     "stateful",
+    "tanh",
+    "to_labels",
 ]

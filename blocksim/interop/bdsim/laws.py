@@ -332,6 +332,11 @@ LAWS: dict[type[Block], Rule] = {
     # convolution
     library.Convolution: _of_inputs(windows.convolution),
     library.Pooling: _of_inputs(windows.pooling),
+    # sequences
+    library.ChannelAffine: _of_inputs(lambda b, u: np.add(np.multiply(u, b.gain), b.bias)),
+    library.GlobalPooling: _of_inputs(windows.global_pooling),
+    library.Mask: _of_inputs(lambda b, u, length: np.concatenate([u[:length], 0 * u[length:]])),
+    library.Standardize: _of_inputs(windows.standardize),
     # sources
     library.Clock: _of_time(lambda b, t, dt: t),
     library.FromWorkspace: _of_time(_from_workspace),

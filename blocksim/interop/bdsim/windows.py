@@ -1,4 +1,4 @@
-"""The laws of blocks with sliding windows: over a signal that ends where its elements do."""
+"""The laws of blocks that look along axes: over a signal that ends where its elements do."""
 
 from __future__ import annotations
 
@@ -79,3 +79,13 @@ def pooling(b: Any, *u: Any) -> Any:
         return np.nanmax(windows, axis=axes) if largest else np.nanmean(windows, axis=axes)
 
     return _over(b, u, law, _least(b, _each(b.size, 1)[0]))
+
+
+def global_pooling(b: Any, u: Any, length: Any) -> Any:
+    if length == 0:
+        return np.zeros_like(u[0])
+    return np.amax(u[:length], axis=0) if b.function == "max" else np.mean(u[:length], axis=0)
+
+
+def standardize(b: Any, u: Any) -> Any:
+    return (u - np.mean(u, axis=-1, keepdims=True)) / np.sqrt(np.var(u, axis=-1, keepdims=True) + b.epsilon)
