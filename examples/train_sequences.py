@@ -240,6 +240,9 @@ def lstm_deep(m):
     """Two layers, and dropout by columns of weights: the same units are left out all along a batch."""
     images, labels = digits()
     (lower, upper), keep = m.UNITS, 1 - m.DROPOUT
+    noise = np.random.default_rng(1)
+    clean = in_batches([*m.sequences(images)], labels, m.STEPS)
+    noisy = (b | {"x": b["x"] + 0.15 * noise.normal(size=b["x"].shape).astype("float32")} for b in clean)
 
     def drop(w, key):
         kept = [
@@ -251,7 +254,7 @@ def lstm_deep(m):
         m.network,
         lstm(m.INPUTS, lower, 0, "lower/") | lstm(lower, upper, 1, "upper/") | dense(upper, 10, 2),
         lambda w: of_lstm("lower", w, "lower/") | of_lstm("upper", w, "upper/") | of_dense(w),
-        in_batches([*m.sequences(images)], labels, m.STEPS),
+        noisy,
         cross_entropy,
         steps=1200,
         drop=drop,

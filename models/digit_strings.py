@@ -1,11 +1,11 @@
-"""Digits side by side: a sequence to a sequence of labels, input (8,) -> LSTMs of 48 units in both directions -> dense (10) -> softmax.
+"""Digits side by side: a sequence to a sequence of labels, in both directions.
 
     blocksim run models/digit_strings.py -p string=3
 
-A string is read column by column, 8 pixels each, and every column is to be labelled with its digit: the
-first columns of a digit cannot be told without the later ones, so one LSTM runs backward. Strings have
-2 to 6 digits of 8 columns, images that `examples/train_lstm_digits.py` and `examples/train_sequences.py`
-kept for testing; the weights were trained by the latter on the others.
+input (8,) -> LSTMs of 48 units, one forward, one backward -> dense (10) -> softmax. A string is read column by
+column, 8 pixels each, and every column gets the label of its digit: for the first columns of a digit, that takes
+what comes later. Strings have 2 to 6 digits of 8 columns. They are made of the images that
+`models/lstm_digits.py` is tested with; the weights were trained by `examples/train_sequences.py` on others.
 """
 
 from pathlib import Path
@@ -51,7 +51,7 @@ def model() -> bs.Diagram:
     return network(weights())
 
 
-def inputs(count: int = 60):
+def inputs(count: int = 50):
     """Strings of test images, padded with zeros to 48 columns: one a step."""
     padded = bs.nn.pad(test_strings(count)[0], STEPS)
     return {"x": padded.values, "length": padded.lengths}

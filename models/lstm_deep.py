@@ -1,10 +1,10 @@
-"""Two LSTM layers over one another: input (2,) -> LSTM of 125 units, the whole sequence -> dropout 0.2 -> LSTM of 100 units, the last step -> dropout 0.2 -> dense (10) -> softmax.
+"""Two LSTM layers, one on the other, read digits two pixels a step: 32 steps for an image of 8x8 pixels.
 
     blocksim run models/lstm_deep.py -p images=360
 
-Handwritten digits, two pixels a step: an image of 8x8 pixels is 32 steps long. The images are those that
-`examples/train_lstm_digits.py` kept for testing; the weights were trained by `examples/train_sequences.py`
-on the others. Dropout acts in training alone.
+input (2,) -> LSTM of 125 units, all steps -> dropout 0.2 -> LSTM of 100, its last step -> dropout 0.2 -> dense (10)
+-> softmax. The images are those that `models/lstm_digits.py` is tested with; the weights were trained by
+`examples/train_sequences.py` on others. Dropout acts in training alone: here it passes everything.
 """
 
 from pathlib import Path
@@ -53,7 +53,7 @@ def sequences(images):
     return images.reshape(len(images), STEPS, INPUTS) / 16
 
 
-def inputs(images: int = 90):
+def inputs(images: int = 60):
     """Test images as sequences, one a step."""
     x = sequences(bs.load_weights(TEST, "images")["images"][:images])
     return {"x": x, "length": np.full(len(x), STEPS)}

@@ -1,11 +1,10 @@
-"""A network that moves like a pendulum: a sequence to a sequence of numbers, input (1,) -> LSTM of 64 units -> dense (1).
+"""A network that swings: a sequence to a sequence of numbers, input (1,) -> LSTM of 64 -> dense (1).
 
     blocksim run models/pendulum.py -p run=3
 
-The input is the torque on a damped pendulum, the output its angle at the same step, up to swings in which
-its equation is far from linear. The network is causal: it runs a step at a time, as the pendulum does.
-The weights were trained by `examples/train_sequences.py` on other torques; the angles come from the
-integrated equation.
+The input is the torque on a damped pendulum, the output its angle at the same step. The network is causal
+and runs a step at a time, as the pendulum does. The angles come from the integrated equation, with swings
+for which it is not linear; the weights were trained by `examples/train_sequences.py` on other torques.
 """
 
 from pathlib import Path
@@ -83,7 +82,7 @@ def report(result: bs.Result, folder: Path, run: int = 0):
     x, y = (result[name].reshape(-1, len(result.time), 1) for name in ("x", "y"))  # one run, or a batch
     angles = swing(x)
     table = Table("runs", f"{len(x)}")
-    table.add_row("root mean square error [rad]", f"{np.sqrt(np.mean((y - angles) ** 2)):.3f}")
+    table.add_row("root mean square error, in rad", f"{np.sqrt(np.mean((y - angles) ** 2)):.3f}")
     table.add_row("that of a pendulum at rest", f"{np.sqrt(np.mean(angles**2)):.3f}")
     Console().print(table)
 

@@ -1,11 +1,10 @@
-"""Who is speaking? A sequence to a label: input (12,) -> LSTM of 100 units, the last step -> dense (9) -> softmax.
+"""Who speaks? A sequence to a label: input (12,) -> LSTM of 100, its last step -> dense (9) -> softmax.
 
     blocksim run models/speakers.py -p utterance=3
 
-Nine speakers say /ae/ in 7 to 29 frames of 12 cepstral coefficients each, as in the data set Japanese
-Vowels. Here the utterances are synthetic: three resonances that glide from /a/ to /e/, those of each
-speaker at other frequencies. The weights were trained by `examples/train_sequences.py` on other
-utterances of the same speakers.
+Nine speakers say /ae/ in 7 to 29 frames of 12 cepstral coefficients, as in the data set Japanese Vowels.
+Here the utterances are synthetic: three resonances that glide from one vowel to the other, at frequencies
+of the speaker's own. The weights were trained by `examples/train_sequences.py` on other utterances.
 """
 
 from pathlib import Path

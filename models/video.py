@@ -1,11 +1,12 @@
-"""Video: frames (64, 64, 3) -> conv2d 5x5, 20 -> batch normalization -> relu -> LSTM of 200 units, the last step -> dense (10) -> softmax.
+"""What does the disc do? Clips to labels, frame by frame.
 
     blocksim run models/video.py -p clip=1
 
-A disc moves in one of eight directions over 4 to 6 frames, or grows, or shrinks. The clips are synthetic.
-The convolution has a stride of 8, which leaves 8x8x20 numbers of a frame to the LSTM. The 1,024,000
-weights from these to its gates are random, from a seed, and were never trained, as they would not fit
-into a small file; all others were trained on top of them by `examples/train_sequences.py`.
+frames (64, 64, 3) -> conv2d 5x5, 20 -> batch normalization -> relu -> LSTM of 200 units, its last step ->
+dense (10) -> softmax. A disc moves in one of eight directions over 4 to 6 frames, or grows, or shrinks; the clips
+are synthetic. The convolution has a stride of 8, which leaves 8x8x20 numbers of a frame. The 1,024,000 weights
+from these to the LSTM's gates are random, from a seed, and were never trained, since they would not go into a
+small file; all others were trained with them in place by `examples/train_sequences.py`.
 """
 
 from pathlib import Path

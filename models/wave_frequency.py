@@ -1,4 +1,4 @@
-"""How fast does it swing? A sequence to a number: input (3,) -> LSTM of 125 units, the last step -> dense (1).
+"""How fast does it swing? A sequence to a number: input (3,) -> LSTM of 125, its last step -> dense (1).
 
     blocksim run models/wave_frequency.py -p wave=3
 
@@ -70,7 +70,7 @@ def report(result: bs.Result, folder: Path, wave: int = 0):
     table = Table("waves", f"{len(x)}")
     sequences, frequencies = waves(len(x), 1)
     if np.array_equal(x, bs.nn.pad(sequences, STEPS).values):
-        table.add_row("frequencies [cycles per sample]", f"{SLOWEST} to {FASTEST}")
+        table.add_row("frequencies, in cycles per sample", f"{SLOWEST} to {FASTEST}")
         table.add_row("root mean square error", f"{np.sqrt(np.mean((y - frequencies) ** 2)):.4f}")
         table.add_row("that of the mean frequency", f"{frequencies.std():.4f}")
         table.add_row(f"frequency of wave {wave}", f"{frequencies[wave]:.4f}")
