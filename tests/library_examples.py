@@ -93,6 +93,7 @@ EXAMPLES = {
     # sequences
     "Mask": (lib.Mask(), {"u": _rows(7, 3), "length": LENGTHS}),
     "Mask of integers": (lib.Mask(), {"u": np.trunc(_rows(7)).astype(int), "length": LENGTHS}),
+    "Last": (lib.Last(), {"u": _rows(7, 3), "length": LENGTHS}),
     "GlobalPooling max": (lib.GlobalPooling("max"), {"u": _rows(7, 3), "length": LENGTHS}),
     "GlobalPooling average": (lib.GlobalPooling("average"), {"u": _rows(7, 3), "length": LENGTHS}),
     "ChannelAffine": (lib.ChannelAffine([1.0, -2.0, 0.5], 0.5), {"u": MATRIX}),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+from onnx_models import model, ort
 
 GATES = {"LSTM": "ifgo", "GRU": "rzn", "RNN": "h"}
 ONNX_GATES = {"LSTM": "iofg", "GRU": "zrn", "RNN": "h"}
@@ -43,26 +43,14 @@ def run(
         "X": x[:, None], "W": stacked(operator, W)[None], "R": stacked(operator, R)[None],
         "B": np.concatenate([stacked(operator, b), recurrent])[None],
     }  # fmt: skip
-    given = {"h0": h0, "c0": c0}
-    feed |= {name: a[None, None] for name, a in given.items() if a is not None}
+    feed |= {name: a[None, None] for name, a in {"h0": h0, "c0": c0}.items() if a is not None}
     if peephole is not None:
         i, f, o = np.split(peephole, 3)
         feed["P"] = np.concatenate([i, o, f])[None]
     feed = {name: np.asarray(a, np.float32) for name, a in feed.items()}
     names = ["X", "W", "R", "B", "", "h0", *(["c0", "P"] if operator == "LSTM" else [])]
     outputs = ["Y", "Y_h", *(["Y_c"] if operator == "LSTM" else [])]
-    kind = onnx.TensorProto.FLOAT
-    graph = onnx.helper.make_graph(
-        [
-            onnx.helper.make_node(
-                operator, [k if k in feed else "" for k in names], outputs, hidden_size=n, **attributes
-            )
-        ],
-        operator,
-        [onnx.helper.make_tensor_value_info(name, kind, a.shape) for name, a in feed.items()],
-        [onnx.helper.make_tensor_value_info(name, kind, None) for name in outputs],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    Y, _, *last = (np.asarray(a) for a in session.run(None, feed))
+    given = [k if k in feed else "" for k in names]
+    node = onnx.helper.make_node(operator, given, outputs, hidden_size=n, **attributes)
+    Y, _, *last = ort(model([node], feed, dict.fromkeys(outputs, onnx.TensorProto.FLOAT)), feed)
     return [Y[:, 0, 0], *(a[0, 0] for a in last)]

@@ -23,7 +23,7 @@ OPTIONS = {
     "lstm": st.fixed_dictionaries(
         COMMON | {
             "gate_activation": GATE, "output_activation": st.none() | ACTIVATION, "peephole": st.booleans(),
-            "coupled": st.booleans(), "projection": st.none() | st.integers(1, 5),
+            "coupled": st.sampled_from([False, True, "input"]), "projection": st.none() | st.integers(1, 5),
         },
     ),
     "gru": st.fixed_dictionaries(

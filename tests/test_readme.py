@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import onnx
 import pytest
 from random_diagrams import random_lstm
 
@@ -55,6 +56,17 @@ def test_a_block_an_lstm_and_its_pictures(tmp_path, monkeypatch):
     exec(BLOCKS[4], scope)
     pictures = {"layer.svg", "gates.png", "cell.png", "stages.png", "signals.png"}
     assert {file.name for file in tmp_path.iterdir()} == pictures
+
+
+def test_a_model_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, *outputs = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n"]) for n in "xyh")
+    nodes = [onnx.helper.make_node("Tanh", ["x"], ["y"]), onnx.helper.make_node("Exp", ["y"], ["h"])]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [x], outputs)), "network.onnx")
+    scope: dict[str, object] = {"bs": bs, "x": np.ones(3)}
+    exec(BLOCKS[5], scope)
+    np.testing.assert_allclose(scope["h"], np.exp(np.tanh(np.ones(3))), rtol=1e-6)  # pyright: ignore
+    assert list(scope["d"].nodes) == ["Tanh", "Exp"]  # pyright: ignore
 
 
 def test_the_set_up_is_two_lines():

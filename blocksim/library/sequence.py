@@ -10,7 +10,7 @@ from blocksim.block import Array, Block, Signal, block, param
 from blocksim.errors import Mismatch
 from blocksim.library._check import floats, numbers, one_of, one_shape, require
 
-__all__ = ["ChannelAffine", "GlobalPooling", "Mask", "Standardize"]
+__all__ = ["ChannelAffine", "GlobalPooling", "Last", "Mask", "Standardize"]
 
 
 def _until(xp: Any, length: Any, u: Any) -> Any:
@@ -36,6 +36,23 @@ class Mask(Block):
 
     def output(self, xp: Any, u: Any, length: Any) -> Any:
         return xp.where(_until(xp, length, u), u, 0)
+
+    def check(self, u: Signal, length: Signal) -> None:
+        numbers(u=u)
+        _check_sequence(u, length)
+
+
+@block
+class Last(Block):
+    """y = u[length - 1] along the first axis; 0 if there is no element.
+
+    >>> import blocksim as bs, numpy as np
+    >>> float(bs.library.Last().output(np, np.array([1.0, 2.0, 3.0]), np.int64(2)))
+    2.0
+    """
+
+    def output(self, xp: Any, u: Any, length: Any) -> Any:
+        return xp.where(length > 0, xp.take(u, xp.maximum(length, 1) - 1, axis=0, mode="clip"), 0)
 
     def check(self, u: Signal, length: Signal) -> None:
         numbers(u=u)

@@ -121,7 +121,7 @@ def lstm(
     gate_activation: Block | None = None,
     output_activation: Block | None = None,
     peephole: ArrayLike | None = None,
-    coupled: bool = False,
+    coupled: bool | str = False,
     projection: ArrayLike | None = None,
     clip: float | None = None,
     name: str = "lstm",
@@ -136,7 +136,8 @@ def lstm(
       not given, is applied to the cell for h.
     - peephole (3n,), rows [i; f; o]: the gates also see the cell, i and f that of the step before,
       o that of this step (Gers and Schmidhuber 2000).
-    - coupled: i = 1 - f. The rows are [f; g; o] and those of the peepholes [f; o].
+    - coupled: i = 1 - f. The rows are [f; g; o] and those of the peepholes [f; o]. With "input"
+      f = 1 - i, [i; g; o] and [i; o].
     - projection P (p, n): h = P (o*tanh(c)); then h and h0 are (p,) and R is (4n, p) (Sak et al. 2014).
     - clip: what goes into the activations of the gates is limited to -clip..clip.
 
@@ -147,7 +148,11 @@ def lstm(
     >>> len(layer.flatten().nodes), layer.loops()[0]
     (27, ['cell_state', 'keep', 'c'])
     """
-    where, keys = f"lstm {name!r}", "fgo" if coupled else "ifgo"
+    where, keys = f"lstm {name!r}", "igo" if coupled == "input" else "fgo" if coupled else "ifgo"
+    if isinstance(coupled, str) and coupled != "input":
+        raise ParameterError(
+            f"{where}, coupled", "True, False or 'input'", describe(coupled), "", user_line()
+        )
     n = _units(where, W, keys)
     P = None if projection is None else real_array(where, "projection", projection, (None, n))
     p = n if P is None else len(P)
@@ -163,14 +168,15 @@ def lstm(
     clip = _clip(where, clip)
 
     d = Diagram(name)
-    x = d.input("x", shape=rows["f"][0].shape[1])
+    x = d.input("x", shape=rows["g"][0].shape[1])
     hidden = d.add("hidden_state", UnitDelay(_initial(where, "h0", h0, p)))
     cell = d.add("cell_state", UnitDelay(_initial(where, "c0", c0, n)))
     for key in keys:
         kind = inner if key == "g" else outer
         d.add(key, gate(*rows[key], kind, peephole=sight.get(key), clip=clip, name=key), x, hidden)
-    f, g, o = (d[key] for key in "fgo")
-    i = d.add("i", Complement(), f) if coupled else d["i"]
+    if coupled:
+        d.add("f" if "i" in keys else "i", Complement(), d[keys[0]])
+    i, f, g, o = (d[key] for key in "ifgo")
     c = d.add("c", Sum(), d.add("keep", Product(), f, cell), d.add("write", Product(), i, g))
     h = d.add("h" if P is None else "show", Product(), o, d.add("squash", squash, c))
     if P is not None:

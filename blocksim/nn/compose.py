@@ -10,7 +10,7 @@ import numpy as np
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.errors import ParameterError, describe, user_line
-from blocksim.library import Concatenate, Constant, Gather, Selector, Sum, UnitDelay
+from blocksim.library import Concatenate, Last, Selector, UnitDelay
 from blocksim.node import Port, Source
 from blocksim.plan import compile
 from blocksim.scan import Scan
@@ -154,8 +154,7 @@ def bidirectional(
             )  # fmt: skip
         ends.append(d.add(key, Scan(layer, reverse=key == "backward", length=True), x, length))
     if output == "last":
-        last = d.add("last step", Sum("+-"), length, d.add("one", Constant(np.array(1))))
-        ends[0] = d.add("last", Gather(), ends[0], last)
+        ends[0] = d.add("last", Last(), ends[0], length)
         ends[1] = d.add("first", Selector(0), ends[1])
     d.output("y", d.add("join", Concatenate(-1), *ends))
     if output == "sequence":

@@ -43,7 +43,7 @@ def lstm(
     gate_activation: Activation = "sigmoid",
     output_activation: Activation | None = None,
     peephole: ArrayLike | None = None,
-    coupled: bool = False,
+    coupled: bool | str = False,
     projection: ArrayLike | None = None,
     clip: float | None = None,
 ) -> tuple[Rows, Rows]:
@@ -51,8 +51,9 @@ def lstm(
 
     x (..., T, m) with any axes of a batch before the time; rows [i; f; g; o]: W (4n, m), R (4n, n),
     b (4n,); h0, c0 (..., n), zero if not given. The options are those of `nn.lstm`: peephole (3n,),
-    rows [i; f; o]; coupled, rows [f; g; o] and [f; o]; projection (p, n), then h is (..., T, p). The
-    dtype is that of the arrays. Raises ParameterError for an activation of an unknown name.
+    rows [i; f; o]; coupled, rows [f; g; o] and [f; o], or with "input" [i; g; o] and [i; o]; projection
+    (p, n), then h is (..., T, p). The dtype is that of the arrays. Raises ParameterError for an activation
+    of an unknown name.
 
     >>> import numpy as np
     >>> from blocksim.nn import reference
@@ -68,9 +69,12 @@ def lstm(
     sight = np.zeros((gates - 1, n), b.dtype) if peephole is None else np.reshape(peephole, (-1, n))
 
     def step(driven: Rows, h: Rows, c: Rows) -> tuple[Rows, Rows]:
-        *of_i, of_f, of_g, of_o = np.split(driven + h @ R.T, gates, axis=-1)
-        f = gate(of_f + sight[-2] * c)
-        i = gate(of_i[0] + sight[0] * c) if of_i else 1 - f
+        *first, of_g, of_o = np.split(driven + h @ R.T, gates, axis=-1)
+        i, f = (
+            gate(row + p * c) for row, p in zip((first[0], first[-1]), (sight[0], sight[-2]), strict=True)
+        )
+        if coupled:
+            i, f = (i, 1 - i) if coupled == "input" else (1 - f, f)
         c = f * c + i * state(of_g)
         h = gate(of_o + sight[-1] * c) * squash(c)
         return (h if projection is None else h @ np.transpose(projection)), c

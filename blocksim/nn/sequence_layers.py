@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.errors import ParameterError, user_line
-from blocksim.library import Constant, Convolution, Gather, GlobalPooling, Mask, Pooling, Reshape, Sum
+from blocksim.library import Convolution, GlobalPooling, Last, Mask, Pooling, Reshape
 from blocksim.library.convolution import Padding
 from blocksim.nn._arrays import real_array
 from blocksim.nn.step_layers import layer_of
@@ -111,17 +111,14 @@ def global_average_pool1d(*, name: str = "global_average_pool1d") -> Diagram:
 
 
 def last(*, name: str = "last") -> Diagram:
-    """y = x[length - 1]: x (T, *shape), y of that shape.
+    """y = x[length - 1]: x (T, *shape), y of that shape; 0 for no steps.
 
     >>> import blocksim as bs
     >>> d = bs.nn.sequential([bs.nn.last()], steps=3, shape=())
     >>> bs.simulate(d, {"x": [[1.0, 2.0, 0.0]], "length": [2]})["y"]
     array([2.])
     """
-    d, x, length = _inputs(name)
-    end = d.add("end", Sum("+-"), length, d.add("one", Constant(np.int64(1))))
-    d.output("y", d.add("step", Gather(), x, end))
-    return d
+    return _sequence(name, "step", Last())
 
 
 def flatten(of: str = "sequence", *, name: str = "flatten") -> Diagram:

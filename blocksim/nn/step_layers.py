@@ -112,8 +112,9 @@ def dropout(
     """y = x; in training, each element is 0 with the probability `rate`, else x / (1 - rate).
 
     Training takes the shape of x. The seed fixes the elements of each step: layers that should be
-    independent need different ones. Srivastava et al. 2014. Raises ParameterError for a rate that is not
-    from 0 to below 1, or no shape in training.
+    independent need different ones. Inside a sequence network every sequence begins with the same, unless
+    the state of `noise` is carried on. Srivastava et al. 2014. Raises ParameterError for a rate that is
+    not from 0 to below 1, or no shape in training.
 
     >>> import blocksim as bs, numpy as np
     >>> bs.simulate(bs.nn.dropout(0.5, 4, seed=3, training=True), {"x": np.ones((2, 4))})["y"]

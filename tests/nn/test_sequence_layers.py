@@ -1,5 +1,6 @@
 """Layers of sequences, frames and words against torch, and what padding may not change."""
 
+import jax
 import numpy as np
 import pytest
 import torch
@@ -330,3 +331,30 @@ def test_a_sequence_that_does_not_fit_a_layer():
 def test_layers_are_drawn(tmp_path):
     layers = [nn.conv1d(np.ones((4, 3, 3))), nn.relu(), nn.dropout(0.2), nn.max_pool1d(2), nn.last()]
     bs.draw(nn.sequential(layers, steps=9, shape=3), tmp_path / "network.svg")
+
+
+@pytest.mark.parametrize("end", ["global_max_pool1d", "global_average_pool1d", "last"])
+def test_gradients_against_torch(end):
+    """Through convolution, normalization, pooling and the end of a padded sequence."""
+    rng = np.random.default_rng(0)
+    x, W, b = rng.normal(size=(12, 3)), rng.normal(size=(4, 3, 3)), rng.normal(size=4)
+    scale, offset, length = rng.normal(size=4), rng.normal(size=4), 9
+    layers = [nn.conv1d(W, b), nn.layer_norm(scale, offset), nn.relu(), nn.max_pool1d(2), ENDS[end]()]
+    d = nn.sequential(layers, steps=12, shape=3)
+    with jax.enable_x64(True):
+        f = bs.function(d)
+
+        def loss(params):
+            return (f(params, {"x": x[None], "length": np.array([length])})[0]["y"] ** 2).sum()
+
+        found = jax.grad(loss)(d.parameters())
+    tensors = [torch.tensor(a, requires_grad=True) for a in (W, b, scale, offset)]
+    u = F.conv1d(torch.tensor(x[:length].T[None]), *tensors[:2])
+    u = F.relu(F.layer_norm(u.swapaxes(1, 2), (4,), *tensors[2:])).swapaxes(1, 2)
+    u = F.max_pool1d(u, 2)
+    y = {"last": u[..., -1], "global_max_pool1d": u.amax(-1), "global_average_pool1d": u.mean(-1)}[end]
+    (y**2).sum().backward()
+    block, norm = found["conv1d/convolution"], found["layer_norm"]
+    grads = block["W"], block["b"], norm["affine/gain"], norm["affine/bias"]
+    for ours, tensor in zip(grads, tensors, strict=True):
+        np.testing.assert_allclose(ours, tensor.grad, atol=1e-10)

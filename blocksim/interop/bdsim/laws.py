@@ -335,6 +335,7 @@ LAWS: dict[type[Block], Rule] = {
     # sequences
     library.ChannelAffine: _of_inputs(lambda b, u: np.add(np.multiply(u, b.gain), b.bias)),
     library.GlobalPooling: _of_inputs(windows.global_pooling),
+    library.Last: _of_inputs(lambda b, u, length: u[length - 1] if length else 0 * u[0]),
     library.Mask: _of_inputs(lambda b, u, length: np.concatenate([u[:length], 0 * u[length:]])),
     library.Standardize: _of_inputs(windows.standardize),
     # sources
