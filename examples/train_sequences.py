@@ -5,7 +5,7 @@
 
 Each of the functions below is one network: its data, its first weights, and what is to become small. The
 weights are written to models/data/NAME.safetensors as float16. The seeds are fixed. All networks take
-about TIME on four cores; with NAME only that one is trained.
+about six minutes on four cores; with NAME only that one is trained.
 """
 
 # pyright: reportMissingImports=false
@@ -66,7 +66,7 @@ def fit(
         return loss(outputs["y"], batch).mean()
 
     @jax.jit
-    def step(weights: Weights, state: Any, batch: dict[str, Any], key: Any) -> tuple[Weights, Any, Any]:
+    def step(weights: Weights, state: Any, batch: dict[str, Any], key: Any) -> tuple[Any, Any, Any]:
         value, gradient = jax.value_and_grad(error)(weights, batch, key)
         change, state = optimizer.update(gradient, state, weights)
         return optax.apply_updates(weights, change), state, value
@@ -115,9 +115,10 @@ def of_dense(w):
     return {"dense/W/K": w["V"], "dense/b/value": w["d"]}
 
 
-def in_batches(sequences, labels, steps, seed=0):
-    """Batches of padded sequences without end, drawn at random; `label` (N,), or (N, T) of sequences."""
-    rng = np.random.default_rng(seed)
+def in_batches(data, steps):
+    """Batches of (sequences, labels) without end, drawn at random, padded; `label` (N,), or (N, T, ...)."""
+    rng = np.random.default_rng(0)
+    sequences, labels = data
     padded = bs.nn.pad(sequences, steps)
     label = bs.nn.pad(labels, steps).values if np.ndim(labels[0]) else np.asarray(labels)
     while True:
@@ -146,19 +147,19 @@ def speakers(m):
         m.network,
         lstm(m.INPUTS, m.UNITS, 0) | dense(m.UNITS, m.SPEAKERS, 1),
         lambda w: of_lstm("lstm", w) | of_dense(w),
-        in_batches(*m.utterances(2000, 2), m.STEPS),
+        in_batches(m.utterances(2000, 2), m.STEPS),
         cross_entropy,
         steps=800,
     )
 
 
 def digit_strings(m):
-    """A sequence to a sequence of labels: the cross entropy of all columns, two LSTMs; strings without end."""
+    """A sequence to a sequence of labels: the cross entropy of all columns, of ever new strings."""
     images, labels = digits()
 
     def batches():
         for seed in range(2, 10_000):
-            yield next(in_batches(*m.strings(images, labels, BATCH, seed), m.STEPS))
+            yield next(in_batches(m.strings(images, labels, BATCH, seed), m.STEPS))
 
     def loss(y, batch):
         inside = jnp.arange(m.STEPS) < batch["length"][:, None]
@@ -187,7 +188,7 @@ def wave_frequency(m):
         m.network,
         lstm(m.INPUTS, m.UNITS, 0) | dense(m.UNITS, 1, 1),
         lambda w: of_lstm("lstm", w) | of_dense(w),
-        in_batches(sequences, frequencies, m.STEPS),
+        in_batches((sequences, frequencies), m.STEPS),
         lambda y, batch: (y[:, 0] - batch["label"]) ** 2 / frequencies.var(),
         steps=1000,
     )
@@ -200,7 +201,7 @@ def pendulum(m):
         lambda w: m.network(w, m.STEPS),
         lstm(m.INPUTS, m.UNITS, 0) | dense(m.UNITS, 1, 1),
         lambda w: of_lstm("lstm", w) | of_dense(w),
-        in_batches([*torques], [*m.swing(torques)], m.STEPS),
+        in_batches(([*torques], [*m.swing(torques)]), m.STEPS),
         lambda y, batch: (y - batch["label"]) ** 2,
         steps=800,
         rate=0.01,
@@ -220,7 +221,14 @@ def video(m):
     n = m.FILTERS
     trained = fit(
         lambda w: m.network(w | fixed),
-        {"K": K, "k": np.zeros(n), "scale": np.ones(n), "offset": np.zeros(n), "R": first["R"], "b": first["b"]}
+        {
+            "K": K,
+            "k": np.zeros(n),
+            "scale": np.ones(n),
+            "offset": np.zeros(n),
+            "R": first["R"],
+            "b": first["b"],
+        }
         | dense(m.UNITS, len(m.CLASSES), 2),
         lambda w: (
             of_lstm("lstm", w)
@@ -228,7 +236,7 @@ def video(m):
             | {"conv2d/convolution/W": w["K"], "conv2d/convolution/b": w["k"]}
             | {"batch_norm/affine/gain": w["scale"], "batch_norm/affine/bias": w["offset"]}
         ),
-        in_batches(clips, labels, m.STEPS),
+        in_batches((clips, labels), m.STEPS),
         cross_entropy,
         steps=400,
         rate=0.003,
@@ -241,7 +249,7 @@ def lstm_deep(m):
     images, labels = digits()
     (lower, upper), keep = m.UNITS, 1 - m.DROPOUT
     noise = np.random.default_rng(1)
-    clean = in_batches([*m.sequences(images)], labels, m.STEPS)
+    clean = in_batches(([*m.sequences(images)], labels), m.STEPS)
     noisy = (b | {"x": b["x"] + 0.15 * noise.normal(size=b["x"].shape).astype("float32")} for b in clean)
 
     def drop(w, key):

@@ -2,10 +2,10 @@
 
     blocksim run models/digit_strings.py -p string=3
 
-input (8,) -> LSTMs of 48 units, one forward, one backward -> dense (10) -> softmax. A string is read column by
-column, 8 pixels each, and every column gets the label of its digit: for the first columns of a digit, that takes
-what comes later. Strings have 2 to 6 digits of 8 columns. They are made of the images that
-`models/lstm_digits.py` is tested with; the weights were trained by `examples/train_sequences.py` on others.
+input (8,) -> LSTMs of 48 units, one forward, one backward -> dense (10) -> softmax. A string is read column
+by column, 8 pixels each, and every column gets the label of its digit: for the first columns of a digit,
+that takes what comes later. Strings have 2 to 6 digits of 8 columns, images that `models/lstm_digits.py` is
+tested with; the weights were trained by `examples/train_sequences.py` on others.
 """
 
 from pathlib import Path
@@ -63,9 +63,7 @@ def reference(data):
     k, n = np.arange(STEPS), data["length"][:, None]
     back = np.where(k < n, n - 1 - k, k)[..., None]  # each string from its end to its start
     ahead, _ = bs.nn.reference.lstm(x, *(w[f"forward/{key}"] for key in "WRb"))
-    behind, _ = bs.nn.reference.lstm(
-        np.take_along_axis(x, back, 1), *(w[f"backward/{key}"] for key in "WRb")
-    )
+    behind, _ = bs.nn.reference.lstm(np.take_along_axis(x, back, 1), *(w[f"backward/{key}"] for key in "WRb"))
     h = np.concatenate([ahead, np.take_along_axis(behind, back, 1)], -1)
     scores = bs.nn.reference.dense(h, w["V"], w["d"])
     e = np.exp(scores - scores.max(-1, keepdims=True))

@@ -2,9 +2,9 @@
 
     blocksim run models/lstm_deep.py -p images=360
 
-input (2,) -> LSTM of 125 units, all steps -> dropout 0.2 -> LSTM of 100, its last step -> dropout 0.2 -> dense (10)
--> softmax. The images are those that `models/lstm_digits.py` is tested with; the weights were trained by
-`examples/train_sequences.py` on others. Dropout acts in training alone: here it passes everything.
+input (2,) -> LSTM of 125 units, all steps -> dropout 0.2 -> LSTM of 100, its last step -> dropout 0.2 ->
+dense (10) -> softmax. The images are those that `models/lstm_digits.py` is tested with; the weights were
+trained by `examples/train_sequences.py` on others. Dropout acts in training alone: here it passes everything.
 """
 
 from pathlib import Path

@@ -3,10 +3,10 @@
     blocksim run models/video.py -p clip=1
 
 frames (64, 64, 3) -> conv2d 5x5, 20 -> batch normalization -> relu -> LSTM of 200 units, its last step ->
-dense (10) -> softmax. A disc moves in one of eight directions over 4 to 6 frames, or grows, or shrinks; the clips
-are synthetic. The convolution has a stride of 8, which leaves 8x8x20 numbers of a frame. The 1,024,000 weights
-from these to the LSTM's gates are random, from a seed, and were never trained, since they would not go into a
-small file; all others were trained with them in place by `examples/train_sequences.py`.
+dense (10) -> softmax. A disc moves in one of eight directions over 4 to 6 frames, or grows, or shrinks; the
+clips are synthetic. The convolution has a stride of 8, which leaves 8x8x20 numbers of a frame. The 1,024,000
+weights from these to the LSTM's gates are random, from a seed, and were never trained, since they would not
+go into a small file; all others were trained with them in place by `examples/train_sequences.py`.
 """
 
 from pathlib import Path
@@ -35,7 +35,9 @@ def clips(count, seed):
         t = np.arange(rng.integers(4, STEPS + 1)) - 2.0
         angle = np.pi / 4 * label + rng.uniform(-0.2, 0.2)
         speed = rng.uniform(5, 7) * (label < 8)
-        radius = rng.uniform(9, 12) + (0 if label < 8 else rng.uniform(1.5, 2.5) * (1 if label == 8 else -1)) * t
+        radius = (
+            rng.uniform(9, 12) + (0 if label < 8 else rng.uniform(1.5, 2.5) * (1 if label == 8 else -1)) * t
+        )
         x, y = rng.uniform(24, 40, 2)[:, None] + speed * np.stack([np.cos(angle) * t, -np.sin(angle) * t])
         distance = np.hypot(columns - x[:, None, None], rows - y[:, None, None])
         disc = np.clip(radius[:, None, None] - distance + 0.5, 0, 1)[..., None]
@@ -90,7 +92,9 @@ def reference(data):
     """The same network over all clips at once, without blocks."""
     w, x = weights(), data["x"]
     windows = np.lib.stride_tricks.sliding_window_view(x, w["K"].shape[2:], axis=(2, 3))
-    features = np.einsum("...mkl,nmkl->...n", windows[:, :, ::STRIDE, ::STRIDE], w["K"], optimize=True) + w["k"]
+    features = (
+        np.einsum("...mkl,nmkl->...n", windows[:, :, ::STRIDE, ::STRIDE], w["K"], optimize=True) + w["k"]
+    )
     deviation = np.sqrt(w["variance"] + EPSILON)
     features = np.maximum(w["scale"] * (features - w["mean"]) / deviation + w["offset"], 0)
     h, _ = bs.nn.reference.lstm(features.reshape(*x.shape[:2], FEATURES), projection(), w["R"], w["b"])
@@ -114,7 +118,7 @@ def report(result: bs.Result, folder: Path, clip: int = 0):
     )
     one = bs.simulate(stepwise, {"x": x[clip, :n]}, record=["relu", "lstm/*"])
     figure = Figure(figsize=(9, 2.1), layout="constrained")
-    for k, axis in enumerate(figure.subplots(1, n)):
+    for k, axis in enumerate(figure.subplots(1, n, squeeze=False)[0]):
         axis.imshow(x[clip, k])
         axis.set_title(f"{CLASSES[one['y'][k].argmax()]}  {one['y'][k].max():.0%}")
         axis.axis("off")
