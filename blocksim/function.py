@@ -12,7 +12,6 @@ from blocksim.arguments import STEP, as_step_size, check_mapping, check_names, m
 from blocksim.diagram import Diagram
 from blocksim.errors import DiagramError, InputError, describe, did_you_mean, user_line
 from blocksim.plan import Plan, compile
-from blocksim.plan.passes import optimize
 
 Parameters = Mapping[str, Mapping[str, Any]]
 Signals = dict[str, Any]
@@ -49,7 +48,7 @@ def function(
     """
     import jax
 
-    from blocksim.engines.jax.kernel import Kernel
+    from blocksim.engines.jax.kernel import Kernel, optimized
 
     enabled = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
     chosen = (np.float64 if enabled else np.float32) if dtype is None else dtype
@@ -62,7 +61,7 @@ def function(
     seconds = as_step_size(dt)
     names = match_names(plan, record)
     slots = {name: plan.names[name] for name in names}
-    program = optimize(plan, slots.values())
+    program = optimized(plan, slots.values())
 
     def run(
         params: Parameters,

@@ -65,6 +65,42 @@ def ratio(title: str, found: dict[str, float], steps: int, ours: str = "blocksim
     return value
 
 
+def rows(a: Any, order: str, theirs: str) -> np.ndarray:
+    """The blocks of rows of a gated layer in another order of the gates."""
+    blocks = dict(zip(order, np.split(a, len(order)), strict=True))
+    return np.concatenate([blocks[gate] for gate in theirs])
+
+
+def onnx_session(model: str, net: Any, threads: int, layers: int = 1, ways: int = 1) -> Any:
+    """A recurrent layer of torch, or a stack of them, in onnxruntime."""
+    order, theirs = {"LSTM": ("ifgo", "iofg"), "GRU": ("rzn", "zrn")}[model]
+    own = {name: p.detach().numpy() for name, p in net.named_parameters()}
+    units = own["weight_hh_l0"].shape[1]
+    options = {"LSTM": {}, "GRU": {"linear_before_reset": 1}}[model]
+    options |= {"hidden_size": units, "direction": "bidirectional" if ways == 2 else "forward"}
+    tensors, nodes, source = {"shape": np.array([0, 0, ways * units])}, [], "x"
+    for k in range(layers):
+        ends = [f"l{k}{end}" for end in ("", "_reverse")[:ways]]
+
+        def stacked(name: str, ends: list[str] = ends) -> np.ndarray:
+            return np.stack([rows(own[f"{name}_{end}"], order, theirs) for end in ends])
+
+        tensors[f"W{k}"], tensors[f"R{k}"] = stacked("weight_ih"), stacked("weight_hh")
+        tensors[f"B{k}"] = np.concatenate([stacked("bias_ih"), stacked("bias_hh")], 1)
+        nodes.append(helper.make_node(model, [source, f"W{k}", f"R{k}", f"B{k}"], [f"y{k}"], **options))
+        nodes.append(helper.make_node("Transpose", [f"y{k}"], [f"t{k}"], perm=[0, 2, 1, 3]))
+        nodes.append(helper.make_node("Reshape", [f"t{k}", "shape"], [f"z{k}"]))
+        source = f"z{k}"
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", own["weight_ih_l0"].shape[1]])
+    y = helper.make_tensor_value_info(source, TensorProto.FLOAT, None)
+    constants = [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in tensors.items()]
+    graph = helper.make_graph(nodes, model, [x], [y], constants)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(made.SerializeToString(), settings)
+
+
 def torch_lstm(W: Any, R: Any, b: Any, dtype: Any) -> Any:
     """The same layer in torch, whose rows are ordered i, f, g, o too."""
     net = torch.nn.LSTM(W.shape[1], R.shape[1], batch_first=True).to(dtype)
@@ -74,55 +110,63 @@ def torch_lstm(W: Any, R: Any, b: Any, dtype: Any) -> Any:
     return net
 
 
-def onnx_lstm(W: Any, R: Any, b: Any, threads: int) -> Any:
-    """The same layer in onnxruntime, whose rows are ordered i, o, f, c."""
-
-    def sort(a: Any) -> Any:
-        i, f, g, o = np.split(a, 4)
-        return np.concatenate([i, o, f, g]).astype(np.float32)[None]
-
-    tensors = {"W": sort(W), "R": sort(R), "B": np.concatenate([sort(b), 0 * sort(b)], 1)}
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", W.shape[1]])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
-    node = helper.make_node("LSTM", ["x", "W", "R", "B"], ["y"], hidden_size=R.shape[1])
-    constants = [numpy_helper.from_array(a, name) for name, a in tensors.items()]
-    graph = helper.make_graph([node], "lstm", [x], [y], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+def lstm(net: Any, m: int, n: int, steps: int) -> bs.Diagram:
+    W, R, b, b_h = (p.detach().numpy() for p in net.parameters())
+    return bs.nn.lstm(W, R, b + b_h)
 
 
-def one_run(dtype: Any, goal: str, steps: int = 1000) -> None:
+def gru(net: Any, m: int, n: int, steps: int) -> bs.Diagram:
+    W, R, b, b_h = (p.detach().numpy() for p in net.parameters())
+    return bs.nn.gru(W, R, b + np.concatenate([b_h[: 2 * n], 0 * b_h[2 * n :]]), b_h[2 * n :])
+
+
+def bidirectional(net: Any, m: int, n: int, steps: int) -> bs.Diagram:
+    own = {name: p.detach().numpy() for name, p in net.named_parameters()}
+
+    def cell(end: str) -> bs.Diagram:
+        W, R, b, b_h = (own[f"{name}_{end}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        return bs.nn.lstm(W, R, b + b_h)
+
+    layers = [bs.nn.bidirectional(cell(f"l{k}"), cell(f"l{k}_reverse"), name=f"layer{k}") for k in range(2)]
+    return bs.nn.sequential(layers, steps=steps, shape=m)
+
+
+def one_run(kind: str, dtype: Any, goal: str, steps: int = 1000) -> None:
     """Batch 1 on one thread: a compiled function, as it is called again and again, against its peers."""
-    print(f"One run, {np.dtype(dtype).name}, {steps} steps, one thread ({goal})")
+    model, layers, ways, make = {
+        "LSTM": ("LSTM", 1, 1, lstm),
+        "GRU": ("GRU", 1, 1, gru),
+        "bidirectional LSTM of two layers": ("LSTM", 2, 2, bidirectional),
+    }[kind]
+    print(f"{kind}, one run, {np.dtype(dtype).name}, {steps} steps, one thread ({goal})")
     torch.set_num_threads(1)
     ratios = []
     for m, n in SIZES:
-        W, R, b = weights(m, n)
-        x = np.random.default_rng(1).normal(size=(steps, m)).astype(dtype)
-        diagram = bs.nn.lstm(W, R, b)
+        net: Any = getattr(torch.nn, model)(m, n, num_layers=layers, bidirectional=ways == 2)
+        net = net.to(getattr(torch, np.dtype(dtype).name))
+        diagram, x = make(net, m, n, steps), np.random.default_rng(1).normal(size=(steps, m)).astype(dtype)
+        session = onnx_session(model, net, 1, layers, ways) if dtype == np.float32 else None
         with jax.enable_x64(dtype == np.float64):
             f = jax.jit(bs.function(diagram, dtype=dtype))
             params = jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), diagram.parameters())
             data = {"x": jax.numpy.asarray(x)}
+            if ways == 2:
+                data = {"x": data["x"][None], "length": jax.numpy.asarray([steps])}
 
             def ours(f: Any = f, params: Any = params, data: Any = data) -> Any:
                 return jax.block_until_ready(f(params, data))
 
-            net = torch_lstm(W, R, b, torch.tensor(x).dtype)
-            tensor = torch.tensor(x)[None]
+            tensor = torch.tensor(x)[:, None]
 
             def theirs(net: Any = net, tensor: Any = tensor) -> Any:
                 with torch.no_grad():
                     return net(tensor)
 
             works: dict[str, Callable[[], Any]] = {"blocksim": ours, "torch": theirs}
-            expected = theirs()[0][0].numpy()
-            if dtype == np.float32:
-                session = onnx_lstm(W, R, b, 1)
+            if session is not None:
                 works["onnxruntime"] = lambda s=session, x=x: s.run(None, {"x": x[:, None]})
-            error = abs(np.asarray(ours()[0]["h"]) - expected).max()
+            expected, found = theirs()[0][:, 0].numpy(), ours()[0][next(iter(diagram.outputs))]
+            error = abs(np.asarray(found).reshape(expected.shape) - expected).max()
             assert error < (1e-5 if dtype == np.float32 else 1e-12), error
             ratios.append(ratio(f"{m} inputs, {n} units", medians(works, 25 if n < 500 else 9), steps))
     print(
@@ -138,8 +182,9 @@ def many_runs(batch: int = 32, steps: int = 200) -> None:
     for m, n in SIZES[2:]:
         W, R, b = weights(m, n)
         x = np.random.default_rng(1).normal(size=(batch, steps, m)).astype(np.float32)
-        diagram, net, session = bs.nn.lstm(W, R, b), torch_lstm(W, R, b, torch.float32), onnx_lstm(W, R, b, 0)
-        rows = np.ascontiguousarray(x.swapaxes(0, 1))
+        diagram, net = bs.nn.lstm(W, R, b), torch_lstm(W, R, b, torch.float32)
+        session = onnx_session("LSTM", net, 0)
+        time_first = np.ascontiguousarray(x.swapaxes(0, 1))
 
         def theirs(net: Any = net, tensor: Any = torch.tensor(x)) -> Any:  # noqa: B008
             with torch.no_grad():
@@ -148,7 +193,7 @@ def many_runs(batch: int = 32, steps: int = 200) -> None:
         works: dict[str, Callable[[], Any]] = {
             "blocksim": lambda d=diagram, x=x: bs.simulate(d, {"x": x}, engine="jax", dtype="float32"),
             "torch": theirs,
-            "onnxruntime": lambda s=session, x=rows: s.run(None, {"x": x}),
+            "onnxruntime": lambda s=session, x=time_first: s.run(None, {"x": x}),
         }
         assert abs(works["blocksim"]()["h"] - theirs()[0].numpy()).max() < 1e-5
         ratios.append(ratio(f"{m} inputs, {n} units", medians(works, 9), steps))
@@ -266,8 +311,10 @@ def first_calls() -> None:
 
 if __name__ == "__main__":
     if "--one-thread" in sys.argv:
-        one_run(np.float32, "goal: mean 1.0, none above 1.3")
-        one_run(np.float64, "goal 0.6")
+        one_run("LSTM", np.float32, "goal: mean 1.0, none above 1.3")
+        one_run("LSTM", np.float64, "goal 0.6")
+        one_run("GRU", np.float32, "goal 1.2")
+        one_run("bidirectional LSTM of two layers", np.float32, "goal 1.2")
     elif "--gradient" in sys.argv:
         jax.config.update("jax_num_cpu_devices", CORES)
         gradient()

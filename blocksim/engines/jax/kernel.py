@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from math import prod
@@ -15,6 +15,7 @@ from jax import lax
 from blocksim.block import Block, Signal
 from blocksim.engines.jax.scan import scan
 from blocksim.errors import BlockError, BlocksimError, InputError, describe
+from blocksim.plan import Plan
 from blocksim.plan.code import DT, FIRST, XP, T
 from blocksim.plan.passes import optimize
 from blocksim.plan.program import AnyOperation, MatrixProduct, Program, Stage
@@ -48,6 +49,8 @@ class Kernel:
         self.batch, self.batched, self.check = batch, batched or {}, check
         self.watched = watched(program) if check else set[int]()
         self.states = [op.writes[0] for op in self.plan.updates]
+        read = (slot for op in program.operations() for slot in op.reads)
+        self.read = {*read, *program.keep, *self.watched}
         self.runs: set[int] = set()
         """The slots whose values have an axis of runs."""
         if batch is not None:
@@ -157,24 +160,15 @@ class Kernel:
         matrices = [self.once[op.reads[1]] for op in products]
         count = len(env[T])
         first = jax.tree.map(lambda a: a[0], rows)
-        _, forms, _ = jax.eval_shape(lambda: step(matrices, states, first, None))
-        packing = _Packing(forms, 0 if self.batch is None else 1)
+        ends, forms, _ = jax.eval_shape(lambda: step(matrices, states, first, None))
+        trail = valid is not None and not leave  # the states after all steps, to pick those of the valid ones
+        packing = _Packing((forms, ends if trail else []), 0 if self.batch is None else 1)
 
         def packed(matrices: list[Any], states: list[Any], row: list[Any], added: list[Any] | None) -> Any:
             states, out, factors = step(matrices, states, row, added)
-            return states, packing.pack(out), factors
+            return states, packing.pack((out, states if trail else [])), factors
 
-        if valid is None:
-            states, buffers = scan(packed, matrices, states, rows, count)
-        elif not leave:
-
-            def kept(matrices: list[Any], states: list[Any], row: Any, added: list[Any] | None) -> Any:
-                k, row = row
-                new, out, factors = packed(matrices, states, row, added)
-                return tree_map(lambda a, b: jnp.where(k < valid, a, b), new, states), out, factors
-
-            states, buffers = scan(kept, matrices, states, (jnp.arange(count), rows), count)
-        else:
+        if leave:
 
             def body(k: Any, carry: Any) -> Any:
                 states, buffers = carry
@@ -185,8 +179,13 @@ class Kernel:
 
             # an unsigned counter, since indices that may be negative cost time
             stop = jnp.asarray(valid).astype(jnp.uint32)
-            states, buffers = lax.fori_loop(jnp.uint32(0), stop, body, (states, packing.buffers(count)))
-        found = packing.unpack(buffers)
+            end, buffers = lax.fori_loop(jnp.uint32(0), stop, body, (states, packing.buffers(count)))
+        else:
+            end, buffers = scan(packed, matrices, states, rows, count)
+        found, passed = packing.unpack(buffers)
+        if trail and valid is not None:
+            end = tree_map(lambda a, b: jnp.where(valid > 0, b[valid - 1], a), states, passed)
+        states = end
         after.update(zip(slots, states, strict=True))
         env.update(zip(given, found, strict=True))
         return self._sums(dict(zip(given, found, strict=True)))
@@ -202,7 +201,9 @@ class Kernel:
             own = {path: block.with_parameters(params[path]) for path, block in blocks.items()}
             with self._blame(op, blocks):
                 first = own[op.paths[0]] if op.paths else None
-                call = partial(scanned, first) if isinstance(first, Scan) else partial(op.call, own)
+                call = partial(op.call, own)
+                if isinstance(first, Scan):
+                    call = partial(scanned, first, [slot in self.read for slot in op.writes])
                 value = call(*(jnp if s == XP else v for s, v in zip(op.reads, values, strict=True)))
             return self._settled(op, value)
 
@@ -280,18 +281,28 @@ class Kernel:
         return jnp.broadcast_to(array[:, None], (count, self.batch, *array.shape[1:]))
 
 
-def scanned(block: Scan, dt: Any, *u: Any) -> Any:
-    """What `Scan.output` gives; NaN for a length that the sequence does not have."""
+def optimized(plan: Plan, keep: Iterable[int], check: bool = False) -> Program:
+    """The plan's program for JAX.
+
+    On a CPU elementwise work is left as it is: XLA fuses it, and where parts of one wide call meet in a
+    fusion again, it does not vectorize them, which takes two to three times as long.
+    """
+    return optimize(plan, keep, check, elementwise=jax.default_backend() != "cpu")
+
+
+def scanned(block: Scan, read: list[bool], dt: Any, *u: Any) -> Any:
+    """What `Scan.output` gives, of outputs that are `read`; NaN for a length that there is not."""
     ports = dict(zip(block.arity(), u, strict=True))
     sequences = [ports[name] for name in block.diagram.inputs]
     plan, count = block.plan(*sequences), len(sequences[0])
     length = ports["length"] if block.length else count
-    kernel = Kernel(optimize(plan, plan.outputs.values()), block.replaced(), dt)
+    kernel = Kernel(optimized(plan, plan.outputs.values()), block.replaced(), dt)
     order: Any = slice(None)
     if block.reverse:  # the steps of the length from the last to the first, then the others
         order = (length - 1 - jnp.arange(count)) % count
     states = [kernel.state(path, ports.get(path)) for path in plan.initial_state]
-    valid = length if block.length else None
+    ends = any(read[len(plan.outputs) :])
+    valid = length if block.length and ends else None
     states, found, _ = kernel.run(states, [a[order] for a in sequences], 0, count, valid)
     rows = [found[slot][order] for slot in plan.outputs.values()]
     final = dict(zip(plan.initial_state, states, strict=True))

@@ -17,10 +17,9 @@ import numpy as np
 from jax import lax
 
 from blocksim.engines import Job, Outcome
-from blocksim.engines.jax.kernel import Kernel
+from blocksim.engines.jax.kernel import Kernel, optimized
 from blocksim.engines.numpy import locate
 from blocksim.errors import NonFiniteError
-from blocksim.plan.passes import optimize
 from blocksim.plan.program import Program
 from blocksim.plan.signature import signature
 from blocksim.plan.tree import tree_map
@@ -203,7 +202,7 @@ class _Compiled:
 
 @lru_cache(KEPT)
 def _compiled(work: _Work) -> _Compiled:
-    return _Compiled(partial(_chunk, work, optimize(work.plan, work.record, work.check)))
+    return _Compiled(partial(_chunk, work, optimized(work.plan, work.record, work.check)))
 
 
 def compilations() -> int:

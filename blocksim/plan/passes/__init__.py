@@ -15,10 +15,11 @@ from blocksim.plan.program import Program
 PASSES = (drop_dead, fold_constants, hoist, merge_products, merge_elementwise, drop_dead)
 
 
-def optimize(plan: Plan, keep: Iterable[int], check: bool = False) -> Program:
+def optimize(plan: Plan, keep: Iterable[int], check: bool = False, elementwise: bool = True) -> Program:
     """The plan's program after all passes; `keep` are the slots whose values the run must give.
 
-    With `check`, blocks whose output nobody reads stay, for their values to be looked at.
+    With `check`, blocks whose output nobody reads stay, for their values to be looked at. Without
+    `elementwise`, elementwise work is not merged: for engines that fuse it by themselves.
 
     >>> import blocksim as bs, numpy as np
     >>> plan = bs.compile(bs.nn.lstm(np.ones((8, 2)), np.ones((8, 2)), np.zeros(8)))
@@ -28,5 +29,6 @@ def optimize(plan: Plan, keep: Iterable[int], check: bool = False) -> Program:
     """
     program = Program.of(plan, keep, check)
     for each in PASSES:
-        each(program)
+        if elementwise or each is not merge_elementwise:
+            each(program)
     return program
