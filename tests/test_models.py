@@ -187,7 +187,7 @@ def test_sequence_networks_know_data_they_were_not_trained_on(name, setting, row
 
 @pytest.mark.parametrize("name", ["speakers", "wave_frequency", "digit_strings", "video"])
 def test_a_sequence_among_padded_ones_is_as_alone(name):
-    case = prepare(name, "count=3")
+    case = prepare(name, "count=8")
     i = case.inputs["length"].argmin()
     length = case.inputs["length"][i]
     assert length < case.inputs["x"].shape[1]
