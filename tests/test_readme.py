@@ -82,6 +82,23 @@ def test_a_model_from_elsewhere(tmp_path, monkeypatch):
     assert list(scope["d"].nodes) == ["Tanh", "Exp"]  # pyright: ignore
 
 
+def test_weights_from_elsewhere(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    weights = random_lstm(rng, 2, 3)
+    bs.interop.matlab.save(bs.nn.lstm(**weights), "layer.mat")
+    module = torch.nn.LSTM(2, 3)
+    trained = bs.nn.lstm(weights["W"], weights["R"], weights["b"]).parameters()
+    scope: dict[str, object] = {"bs": bs, "module": module, "trained": trained}
+    exec(BLOCKS[7], scope)
+    np.testing.assert_allclose(module.weight_ih_l0.detach(), weights["W"], rtol=1e-6)
+    copy, layer = (d.parameters() for d in (bs.interop.matlab.to_diagram("copy.mat"), scope["layer"]))
+    for path, fields in layer.items():
+        for name, array in fields.items():
+            np.testing.assert_array_equal(copy[path][name], array)
+
+
 def test_the_set_up_is_two_lines():
     lines = [line for line in README.read_text().splitlines() if line.startswith("python3 -m venv")]
     assert len(lines) == 2
