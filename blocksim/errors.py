@@ -84,6 +84,10 @@ class NonFiniteError(BlocksimError):
         )
 
 
+class AnalysisError(BlocksimError):
+    """A diagram is not a system that the analysis is of."""
+
+
 class FileError(BlocksimError):
     """A file or a model script cannot be used."""
 

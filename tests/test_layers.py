@@ -22,6 +22,7 @@ ORDER = [
     {"arguments"},
     {"result"},
     {"simulate", "function"},
+    {"analysis"},
     {"predict"},
     {"interop", "files"},
     {"script"},

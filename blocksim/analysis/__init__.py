@@ -1,0 +1,1 @@
+"""Diagrams as dynamical systems: linear models, equilibria, spectra, branches."""
