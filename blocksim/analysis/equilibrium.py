@@ -20,7 +20,8 @@ from blocksim.errors import AnalysisError, describe, user_line
 
 Method = Literal["auto", "fixed-point", "paper", "paper-ode", "newton", "simulate"]
 METHODS = ("auto", "fixed-point", "paper", "paper-ode", "newton", "simulate")
-SEEDS = 5
+SEEDS, SEEDS_OF_OTHERS = 5, 3
+MAX_STEPS = 1000
 LONGEST_RUN = 20_000
 
 
@@ -105,8 +106,8 @@ def equilibrium(
     its n hidden states; any other diagram in all its states. Methods:
 
     - auto: Newton from `start` (by path; the initial state if not given), else the homotopy
-      "fixed-point" from 5 seeds, else a homotopy from the unbiased network (from `start`, for other
-      diagrams), else a simulation and Newton.
+      "fixed-point" from 5 seeds, else one that brings in the candidate's bias, else a simulation and
+      Newton. For what is not an LSTM there are 3 seeds, and the third is Newton's homotopy from `start`.
     - fixed-point: along x - t R(x) - (1 - t) a from a random a near 0 (near `start`), for t from 0 to 1.
       For an LSTM almost every path arrives.
     - paper, paper-ode: the published homotopy of the LSTM, by prediction and correction, and as a
@@ -165,7 +166,12 @@ class Solver:
         control: Control | None = None,
         start: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        self.system, self.problem, self.tolerance, self.control = system, of, tolerance, control
+        self.system, self.problem, self.tolerance, self.control = (
+            system,
+            of,
+            tolerance,
+            control or Control(max_steps=MAX_STEPS),
+        )
         self.state = system.x0 if start is None else system.pack(start)
         self.start = of.drop(self.state)
         self.centre = of.centre if of.form is not None or start is None else self.start
@@ -273,9 +279,10 @@ class Solver:
 
     def cascade(self, seed: int) -> Equilibrium:
         """The methods in turn until one holds."""
+        seeds = SEEDS if self.problem.form is not None else SEEDS_OF_OTHERS
         tries = [
             ("newton", seed),
-            *(("fixed-point", seed + k) for k in range(SEEDS)),
+            *(("fixed-point", seed + k) for k in range(seeds)),
             ("unbiased", 0),
             ("simulate", 0),
         ]

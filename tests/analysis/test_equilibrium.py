@@ -12,7 +12,7 @@ from blocksim.analysis import homotopy
 from blocksim.analysis.equilibria import equilibria
 from blocksim.analysis.equilibrium import equilibrium
 from blocksim.analysis.lstm_form import LstmForm, find_lstm
-from blocksim.analysis.path import follow
+from blocksim.analysis.path import Control, follow
 from blocksim.analysis.system import System
 from blocksim.errors import AnalysisError, InputError, ParameterError
 from blocksim.library import Gain, Sine, Sum, Tanh, UnitDelay
@@ -121,7 +121,20 @@ def test_the_fixed_point_homotopy_arrives(n, gain):
         assert found.path.steps <= 100
 
 
-def test_a_path_that_would_jump_without_the_sign_of_the_determinant_arrives():
+def test_the_sign_of_the_determinant_keeps_a_path_from_jumping():
+    form = form_of(64, 3.0, 6, forget=1.0)
+    a = np.random.default_rng(0).uniform(-0.1, 0.1, 64)
+    family = homotopy.fixed_point(form.reduced, a)
+    unguarded = follow(family, a, control=Control(crossing=np.inf))
+    assert unguarded.branch_points  # it has no branch point: it has jumped
+    path = follow(family, a)
+    assert path.status == "ok"
+    assert len({p.sign for p in path.points}) == 1
+    fine = follow(family, a, control=Control(most=0.01))
+    np.testing.assert_allclose(path.x, fine.x, rtol=0, atol=1e-12)
+
+
+def test_the_hard_case_of_128_units_arrives():
     found = equilibrium(network(128, 2.0, 3, forget=1.0), method="fixed-point")
     assert found.status == "ok"
     assert found.residual <= 1e-12
@@ -269,7 +282,7 @@ def neuron(gain=0.5):
     d = bs.Diagram("neuron")
     u, z = d.input("u", shape=()), d.add("z", UnitDelay(0.0))
     d.connect(d.add("y", Tanh(), d.add("sum", Sum(), d.add("w", Gain(gain), z), u)), z)
-    d.output("y", z)
+    d.output("rate", z)
     return d
 
 
@@ -327,7 +340,7 @@ def test_an_lstm_in_a_network_is_recognised_with_its_input_and_parameters():
 @pytest.mark.parametrize(
     "options",
     [
-        {"peephole": np.ones(6)},
+        {"peephole": -0.5 * np.ones(6)},
         {"activation": bs.library.ReLU()},
         {"clip": 0.5},
         {"output_activation": Tanh()},
@@ -346,7 +359,7 @@ def test_variants_of_the_lstm_are_solved_by_their_own_map(options):
 def test_stacked_layers_have_an_equilibrium():
     rng = np.random.default_rng(1)
     R, b = weights(4)
-    layers = [bs.nn.lstm(rng.normal(size=(16, m)), R, b) for m in (2, 4)]
+    layers = [bs.nn.lstm(rng.normal(size=(16, m)), R, b, name=f"layer{m}") for m in (2, 4)]
     system = System(bs.nn.sequential(layers), {"x": [1.0, -1.0]})
     found = equilibrium(system)
     assert found.status == "ok", found.reason
@@ -362,15 +375,22 @@ def test_a_diagram_without_an_equilibrium_never_gets_one():
     u, z = d.input("u", shape=()), d.add("z", UnitDelay(0.0))
     d.connect(d.add("sum", Sum(), z, u), z)
     for u in (1.0, 1e-12):  # the smaller one leaves a residual far below any tolerance
-        for method in ("auto", "fixed-point", "newton", "simulate"):
-            found = equilibrium(d, {"u": u}, method)
+        system = System(d, {"u": u})
+        for method in ("fixed-point", "newton", "simulate"):
+            found = equilibrium(system, method=method, control=Control(max_steps=100))
             assert found.status != "ok", method
             assert found.reason
             assert found.state is None
             assert found.vector is None
             assert np.isnan(found.spectral_radius)
-    assert equilibrium(d, {"u": 1.0}).tried[-1].startswith("simulate")
-    assert len(equilibria(d, {"u": 1.0}, starts=2)) == 0
+    failed = equilibrium(d, {"u": 1.0}, control=Control(max_steps=100))
+    assert failed.status == "failed"
+    assert [t.partition(":")[0] for t in failed.tried] == [
+        "newton",
+        *3 * ["fixed-point"],
+        "unbiased",
+        "simulate",
+    ]
     still = equilibrium(d, {"u": 0.0})  # every state is one
     assert (still.status, still.index) == ("ok", 0)
 
@@ -424,7 +444,7 @@ def test_bad_arguments_are_named():
         equilibrium(layer, method="magic")  # pyright: ignore
     with pytest.raises(AnalysisError, match="tolerance"):
         equilibrium(layer, tolerance=-1.0)
-    with pytest.raises(AnalysisError, match="made by nn.lstm"):
+    with pytest.raises(AnalysisError, match="a layer made by"):
         equilibrium(neuron(), method="paper")
     with pytest.raises(AnalysisError, match="System alone"):
         equilibrium(System(layer), {"x": [1.0]})
