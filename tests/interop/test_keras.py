@@ -89,9 +89,10 @@ def named(case):
 @pytest.mark.parametrize("case", OPTIONS, ids=named)
 def test_recurrent_layers(case, dtype):
     kind, options = case
-    tolerance = TOLERANCE[
-        "float32" if options["activation"] == "tanh" else dtype
-    ]  # Keras's own tanh is of it
+    rough = options["activation"] == "tanh"  # which Keras computes in float32
+    if rough and kind == "SimpleRNN":  # which cannot be a loop of float64 then
+        dtype, options = "float32", options | {"dtype": "float32"}
+    tolerance = TOLERANCE["float32" if rough else dtype]
     make = lambda: filled(CELLS[kind](n, return_sequences=True, **options))  # noqa: E731
     layer, other, x = make(), make(), signal(dtype)
     y = outputs(layer, x)
