@@ -12,7 +12,7 @@ from random_networks import random_network
 import blocksim as bs
 from blocksim.engines.jax import compilations
 from blocksim.errors import BlockError, NonFiniteError, ParameterError, SignalError
-from blocksim.library import Bias, Constant, Delay, Gain, MathFunction, Sum, UnitDelay
+from blocksim.library import Bias, Cast, Constant, Delay, Gain, MathFunction, Sqrt, Sum, UnitDelay
 
 ENGINES = ("numpy", "jax", "bdsim")
 
@@ -226,3 +226,27 @@ def test_delays_out_of_loops_and_constants():
         np.testing.assert_array_equal(found["out0 y"][0], [0, 0, 1, 0])
         np.testing.assert_array_equal(found["out1 one"][0], [1, 1, 1, 0])
         np.testing.assert_array_equal(found["out2 late"][0], [7, 1, 2, 0])
+
+
+def test_gradients_do_not_see_the_padding():
+    inner = bs.Diagram("inner")
+    inner.output("y", inner.add("k", Gain(2.0), inner.add("r", Sqrt(), inner.input("u"))))
+    d = bs.Diagram()
+    d.output("y", d.add("scan", bs.Scan(inner, length=True), d.input("u", 4), d.input("n", (), int)))
+    f, u = bs.function(d, dtype="float32"), jnp.asarray([[1.0, 4.0, 0.0, 0.0]])
+    for n, slopes in ((4, None), (2, [1.0, 0.5, 0.0, 0.0]), (1, [1.0, 0.0, 0.0, 0.0])):
+        given = u if slopes else u + 1
+        found = jax.grad(lambda u, n=n: f(d.parameters(), {"u": u, "n": jnp.array([n])})[0]["y"].sum())(given)
+        np.testing.assert_allclose(found[0], slopes or 1 / np.sqrt(given[0]), rtol=1e-6)
+
+
+def test_a_bad_length_is_found_behind_an_output_of_integers():
+    inner = bs.Diagram("inner")
+    u = inner.input("u", ())
+    inner.output("whole", inner.add("whole", Cast("int"), u))
+    inner.output("same", inner.add("same", Gain(1.0), u))
+    d = bs.Diagram()
+    d.output("y", d.add("scan", bs.Scan(inner, length=True), d.input("u", 4), d.input("n", (), int)))
+    for engine in ("numpy", "jax"):
+        with pytest.raises(BlockError, match="length 9 where the sequence has 4 steps"):
+            bs.simulate(d, {"u": np.ones((1, 4)), "n": [9]}, engine=engine)

@@ -10,7 +10,7 @@ import numpy as np
 from blocksim import library, nn
 from blocksim.block import Block
 from blocksim.errors import ParameterError, user_line
-from blocksim.interop.weights import Part, Weights, framework
+from blocksim.interop.weights import Part, Weights, framework, variance_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Arrays = dict[str, Array]
@@ -86,6 +86,7 @@ def _dense(layer: Any, name: str, sequence: bool) -> list[Part]:
 
 
 def _embedding(layer: Any, name: str, sequence: bool) -> list[Part]:
+    _require(layer, mask_zero=False)
     E = layer.embeddings
     return [Part(nn.embedding(array_of(E), name=name), _plain({"E/value": (E, _same)}))]
 
@@ -131,7 +132,8 @@ def _batch_norm(layer: Any, name: str, sequence: bool) -> list[Part]:
     gain, bias = _gain_and_bias(held, len(mean))
     diagram = nn.batch_norm(gain, bias, mean, variance, layer.epsilon, name=name)
     held["center/bias"] = (layer.moving_mean, np.negative)
-    held["divide/gain"] = (layer.moving_variance, lambda gain: gain**-2.0 - layer.epsilon)
+    where = f"keras.layers.BatchNormalization {layer.name!r}"
+    held["divide/gain"] = (layer.moving_variance, lambda gain: variance_of(where, gain, layer.epsilon))
     return [Part(diagram, _plain(held))]
 
 

@@ -42,6 +42,8 @@ def read_mat(path: str | PathLike[str]) -> Mapping[str, Any]:
 def _check(data: bytes, order: str) -> None:
     """Raise ValueError unless arrays hold what they say: scipy's reader trusts it and may crash."""
     for kind, content in _elements(data, order):
+        if kind not in (MATRIX, COMPRESSED):
+            raise ValueError("something else than arrays")
         if kind == COMPRESSED:
             _check(zlib.decompress(content), order)
         elif kind == MATRIX and content:

@@ -15,7 +15,7 @@ from blocksim import library, nn
 from blocksim.block import Block
 from blocksim.diagram import Diagram
 from blocksim.errors import ParameterError, user_line
-from blocksim.interop.weights import Part, Weights
+from blocksim.interop.weights import Part, Weights, variance_of
 from blocksim.library import Mask, Reshape, Transpose
 from blocksim.nn.step_layers import layer_of
 
@@ -135,7 +135,9 @@ def _batch_norm(module: Any, key: str, name: str, layout: str) -> Part:
     def store(weights: Weights, prefix: str) -> Tensors:
         moments = {
             f"{key}running_mean": -weights[f"{prefix}center/bias"],
-            f"{key}running_var": weights[f"{prefix}divide/gain"] ** -2.0 - module.eps,
+            f"{key}running_var": variance_of(
+                f"torch.nn.{type(module).__name__}", weights[f"{prefix}divide/gain"], module.eps
+            ),
         }
         return plain(weights, prefix) | moments
 

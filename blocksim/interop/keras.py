@@ -135,6 +135,8 @@ class _Reader:
                 f"{_title(layer)} {layer.name!r}", "a layer that has its weights", "one not built",
                 "Call layer.build((None, None, m)) first, or the layer with data.", user_line(),
             )  # fmt: skip
+        if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
+            raise unsupported(layer, "weights of full precision, without LoRA", "quantized ones, or LoRA")
         if kind == "Bidirectional":
             yield _bidirectional(layer, label or "bidirectional", self.recurrent_bias)
             self.sequence &= layer.return_sequences

@@ -305,5 +305,6 @@ def _matrix(where: str, name: str, fields: Mapping[str, Any], rows: int | None =
 
 
 def _column(where: str, name: str, fields: Mapping[str, Any], rows: int) -> Array:
+    """A vector; of a file it comes as a matrix of one column, or, as scipy writes it, of one row."""
     array = as_array(fields[name])
-    return real_array(where, name, array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array, (rows,))
+    return real_array(where, name, array.ravel() if array.ndim == 2 and 1 in array.shape else array, (rows,))

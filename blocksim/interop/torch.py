@@ -51,7 +51,13 @@ def to_diagram(
     >>> bs.interop.torch.to_diagram(torch.nn.LSTM(3, 5)).outputs            # doctest: +SKIP
     {'h': h, 'c': c}
     """
-    return compose(list(_Reader().parts(module)), _title(module), steps=steps, shape=shape, name=name)
+    return compose(
+        list(_Reader(whole=steps is not None).parts(module)),
+        _title(module),
+        steps=steps,
+        shape=shape,
+        name=name,
+    )
 
 
 def to_module(
@@ -81,7 +87,7 @@ def to_module(
     """
     torch = framework("torch", "torch")
     tensors = stored(
-        source, lambda b_r, whole: list(_Reader(b_r).parts(module)), _title(module),
+        source, lambda b_r, whole: list(_Reader(b_r, whole).parts(module)), _title(module),
         params=params, path=path, steps=steps, shape=shape,
     )  # fmt: skip
     held = {
@@ -115,6 +121,8 @@ class _Reader:
 
     recurrent_bias: bool = True
     """Whether a GRU with biases has one inside the product with r; it is zero where there is none."""
+    whole: bool = False
+    """Whether the signal is a whole sequence."""
     layout: str = ANY
 
     def parts(self, module: Any, key: str = "", label: str = "") -> Iterator[Part]:
@@ -141,6 +149,8 @@ class _Reader:
             yield from _recurrent(module, key, label, self.recurrent_bias)
         else:
             yield make(module, key, label or kind.lower(), self.layout)
+        if self.whole and reads == FEATURES and self.layout == ANY:
+            leaves = SEQUENCE  # it has said where its channels are
         self.layout = leaves or self.layout
 
 

@@ -218,6 +218,20 @@ class Weights:
         return array
 
 
+def variance_of(where: str, gain: Array, epsilon: float) -> Array:
+    """The variance that a batch normalization dividing so has: gain = 1 / sqrt(variance + epsilon).
+
+    Raises ParameterError where there is none.
+    """
+    if not (gain > 0).all() or (gain**-2.0 < epsilon * (1 - 1e-6)).any():
+        limit = f"numbers above 0 and up to {epsilon**-0.5:g}, 1 / sqrt(variance + {epsilon:g})"
+        raise ParameterError(
+            f"{where}, divide/gain", limit, f"numbers from {gain.min():g} to {gain.max():g}",
+            "Let the gain of `affine` hold the sign and the rest.", user_line(),
+        )  # fmt: skip
+    return np.maximum(gain**-2.0 - epsilon, 0)
+
+
 def subsystem(diagram: Diagram, path: str) -> Diagram:
     """The diagram at a path; inside a Scan, the one that it runs."""
     if not path:

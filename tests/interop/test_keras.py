@@ -257,6 +257,24 @@ def to(source, layer):
     return lambda: bridge.to_layer(source(), layer())
 
 
+def quantized():
+    layer = built(L.Dense(2))
+    layer.quantize("int8")
+    return layer
+
+
+def adapted():
+    layer = built(L.Dense(2))
+    layer.enable_lora(1)
+    return layer
+
+
+def divided(gain):
+    """A batch normalization that divides by 1 / gain, for a layer of Keras."""
+    source, place = bs.nn.batch_norm(*np.ones((4, m))), {"divide": {"gain": np.full(m, gain)}}
+    return lambda: bridge.to_layer(source, built(L.BatchNormalization()), params=place)
+
+
 BAD = {
     "own layer": (diagram(Own), r"to_diagram, Own .*one of .*LSTM.*got .*test_keras\.Own"),
     "subclass": (diagram(lambda: Changed(n)), r"Changed .*got .*test_keras\.Changed"),
@@ -279,6 +297,14 @@ BAD = {
         diagram(lambda: built(L.MaxPooling1D(2, data_format="channels_first")), steps=T),
         "data_format='channels_last'",
     ),
+    "masked": (
+        diagram(lambda: built(L.Embedding(5, 2, mask_zero=True), (None, T)), steps=T),
+        "mask_zero=False",
+    ),
+    "quantized": (diagram(quantized), "full precision"),
+    "adapted": (diagram(adapted), "without LoRA"),
+    "sign": (divided(-1.0), r"divide/gain .*numbers above 0 and up to 31\.6"),
+    "variance": (divided(50.0), r"divide/gain .*got numbers from 50 to 50"),
     "sizes": (to(cell, lambda: built(L.LSTM(n + 1))), r"i/W/K .*shape \(5, 3\), got .*shape \(4, 3\)"),
     "kind": (to(cell, lambda: built(L.GRU(n))), "for keras.layers.GRU"),
     "reset": (to(gru, lambda: built(L.GRU(n, reset_after=False))), "for keras.layers.GRU"),

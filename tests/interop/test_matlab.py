@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from scipy.io import savemat
 
 import blocksim as bs
+from blocksim.errors import FileError
 from blocksim.interop import matlab
 from blocksim.library import HardSigmoid, ReLU, Softsign
 
@@ -250,3 +254,23 @@ def test_a_file_cut_short_or_spoiled(tmp_path):
     with pytest.raises(bs.errors.ParameterError, match="an LSTM or a GRU"):
         matlab.save(bs.nn.dense(np.eye(2), np.ones(2)), tmp_path / "none.mat")
     assert not (tmp_path / "none.mat").exists()
+
+
+def test_vectors_as_scipy_writes_them(tmp_path):
+    W, R, b = (np.random.default_rng(0).normal(size=s) for s in ((12, 4), (12, 3), 12))
+    fields = {"InputWeights": W, "RecurrentWeights": R, "Bias": b, "HiddenState": np.ones(3)}
+    savemat(tmp_path / "rows.mat", fields)
+    x = np.ones((5, 4))
+    found, expected = (
+        bs.simulate(matlab.to_diagram(source), {"x": x})["h"] for source in (tmp_path / "rows.mat", fields)
+    )
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-14)
+
+
+def test_a_small_file_of_many_zeros_is_refused_at_once(tmp_path):
+    savemat(tmp_path / "layer.mat", {"a": 1})
+    zeros = zlib.compress(bytes(10**8), 9)
+    header = (tmp_path / "layer.mat").read_bytes()[:128]
+    (tmp_path / "zeros.mat").write_bytes(header + struct.pack("<II", 15, len(zeros)) + zeros)
+    with pytest.raises(FileError, match="something else than arrays"):
+        matlab.to_diagram(tmp_path / "zeros.mat")

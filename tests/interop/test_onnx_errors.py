@@ -195,7 +195,7 @@ def external(path, location):
     return made
 
 
-@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "a/../../secret", "link", ""])
+@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "a/../../secret", "link", "", "a" * 5000])
 def test_external_data_outside_of_the_folder_is_not_read(location, tmp_path):
     (tmp_path / "secret").write_bytes(rows(3, 2).tobytes())
     folder = tmp_path / "model"
@@ -237,3 +237,10 @@ def test_without_onnx(tmp_path):
     root = Path(bs.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert "pip install 'blocksim[onnx]'" in done.stdout
+
+
+def test_a_tensor_too_large_for_the_memory():
+    node = onnx.helper.make_node("ConstantOfShape", ["s"], ["y"], name="fill")
+    made = model([node], {}, {"y": onnx.TensorProto.FLOAT}, {"s": np.array([10**7, 10**8])})
+    with pytest.raises(FileError, match=r"node 'fill' .*Unable to allocate"):
+        run(made, {})

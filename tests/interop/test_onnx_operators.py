@@ -268,3 +268,21 @@ def test_constants_without_inputs():
     value = onnx.numpy_helper.from_array(np.array([1.5, 2.5], np.float32))
     made = model([helper.make_node("Constant", [], ["y"], value=value)], {}, {"y": TensorProto.FLOAT})
     assert run(made, {})[0].tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("start", [-20, -5, 2, 20])
+@pytest.mark.parametrize("end", [-20, -3, 0, 20, -(2**62)])
+@pytest.mark.parametrize("step", [1, -1, -3])
+def test_slice_beyond_both_ends(start, end, step):
+    arrays = {key: np.array([n]) for key, n in {"s": start, "e": end, "a": 0, "t": step}.items()}
+    feed = {"x": np.random.default_rng(0).normal(size=(5, 3)).astype("f4")}
+    node = onnx.helper.make_node("Slice", ["x", *arrays], ["y"])
+    proto = model([node], feed, {"y": TensorProto.FLOAT}, arrays)
+    np.testing.assert_array_equal(run(proto, feed)[0], ort(proto, feed)[0])
+
+
+def test_tile_no_times():
+    node = onnx.helper.make_node("Tile", ["x", "r"], ["y"])
+    feed = {"x": np.ones((2, 3), "f4")}
+    proto = model([node], feed, {"y": TensorProto.FLOAT}, {"r": np.array([2, 0])})
+    assert run(proto, feed)[0].shape == (4, 0)

@@ -228,6 +228,15 @@ def test_modules_of_sequences(case):
     np.testing.assert_allclose(outputs(other, x)[0], y, rtol=0, atol=1e-12)
 
 
+def test_a_linear_layer_says_where_the_channels_of_a_sequence_are():
+    module = ready(
+        stack(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(3 * T, 2))
+    )
+    x = torch.randn(1, T, 4, dtype=torch.float64)
+    run = bs.simulate(bs.interop.torch.to_diagram(module, steps=T), {"x": x.numpy(), "length": [T]})["y"]
+    np.testing.assert_allclose(run, outputs(module, x), rtol=0, atol=1e-12)
+
+
 IMAGES = {  # what takes (N, 3, 8, 8) in torch and a frame (8, 8, 3) a step here
     "conv": lambda: torch.nn.Conv2d(3, 5, (3, 2), stride=(1, 2), padding=(0, 1), dilation=(2, 1)),
     "cnn": lambda: stack(
@@ -316,6 +325,18 @@ BAD = {
     ),
     "statistics": (
         diagram(lambda: torch.nn.BatchNorm1d(3, track_running_stats=False)), "track_running_stats=True"
+    ),
+    "sign": (
+        to(
+            lambda: bs.nn.sequential([bs.nn.batch_norm(*np.ones((4, 2)))], shape=2),
+            lambda: torch.nn.BatchNorm1d(2),
+            params={"batch_norm/divide": {"gain": np.array([1.0, -1.0])}},
+        ),
+        "divide/gain .*numbers above 0 .*got numbers from -1 to 1",
+    ),
+    "softmax over time": (
+        diagram(lambda: stack(torch.nn.Linear(3, 4), torch.nn.Softmax(dim=1)), steps=T),
+        "Softmax .*dim=-1, the features, got dim=1",
     ),
     "complex": (diagram(lambda: torch.nn.Linear(2, 2, dtype=torch.complex64)), "real numbers .*complex64"),
     "sizes": (to(cell, lambda: torch.nn.LSTM(m, n + 1)), r"i/W/K .*shape \(5, 3\), got .*shape \(4, 3\)"),

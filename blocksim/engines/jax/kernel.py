@@ -302,13 +302,18 @@ def scanned(block: Scan, read: list[bool], dt: Any, *u: Any) -> Any:
         order = (length - 1 - jnp.arange(count)) % count
     states = [kernel.state(path, ports.get(path)) for path in plan.initial_state]
     ends = any(read[len(plan.outputs) :])
-    valid = length if block.length and ends else None
-    states, found, _ = kernel.run(states, [a[order] for a in sequences], 0, count, valid)
+    valid, shown = length if block.length and ends else None, jnp.arange(count) < length
+    sequences = [a[order] for a in sequences]
+    if block.length:  # steps past it see the first row: a slope at their own may not be finite
+        sequences = [jnp.where(_along(shown, a), a, a[:1]) for a in sequences]
+    states, found, _ = kernel.run(states, sequences, 0, count, valid)
     rows = [found[slot][order] for slot in plan.outputs.values()]
     final = dict(zip(plan.initial_state, states, strict=True))
     if block.length:
-        rows = [_masked(a, jnp.arange(count) < length) for a in rows]
-        rows[0] = jnp.where((length >= 0) & (length <= count), rows[0], jnp.nan)
+        rows = [_masked(a, shown) for a in rows]
+        real = (i for i, a in enumerate(rows) if jnp.issubdtype(a.dtype, jnp.floating))
+        told = next(real, 0)  # integers cannot be NaN
+        rows[told] = jnp.where((length >= 0) & (length <= count), rows[told], jnp.nan)
     return (*rows, *(final[path] for path in block.states)) if len(block.outputs) > 1 else rows[0]
 
 
@@ -347,7 +352,12 @@ class _Packing:
 
 def _masked(rows: Any, shown: Any) -> Any:
     """Rows, with zeros where they are not shown."""
-    return jnp.where(shown.reshape(-1, *[1] * (rows.ndim - 1)), rows, 0)
+    return jnp.where(_along(shown, rows), rows, 0)
+
+
+def _along(shown: Any, rows: Any) -> Any:
+    """One flag for each row, in a shape that fits them."""
+    return shown.reshape(-1, *[1] * (rows.ndim - 1))
 
 
 def _total(arrays: list[Any]) -> list[Any]:

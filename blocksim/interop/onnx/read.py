@@ -184,13 +184,17 @@ def _load_external(onnx: Any, proto: ModelProto, place: str, folder: Path | None
                 "Give the path of the model's file, beside which its data is.", user_line(),
             )  # fmt: skip
         home = folder.resolve()
-        file = (home / location).resolve()
+        try:
+            file = (home / location).resolve()
+            there = file.is_file()
+        except (OSError, ValueError):  # no name that a file can have
+            file, there = home, False
         if not location or Path(location).is_absolute() or home not in file.parents:
             raise FileError(
                 where, f"external data within the folder {folder}", f"the location {location!r}",
                 "Nothing outside the model's folder is read.", user_line(),
             )  # fmt: skip
-        if not file.is_file():
+        if not there:
             raise FileError(
                 where, f"its values in {location!r}, beside the model", "no such file",
                 "Copy all files of the model together.", user_line(),

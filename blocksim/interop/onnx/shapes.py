@@ -147,10 +147,11 @@ def cut(call: Call) -> Tensor:
     starts, ends = starts or [], ends or []
     axes = [call.axis(a, rank) for a in axes] if axes is not None else range(len(starts))
     steps = steps or [1] * len(starts)
-    parts = {
-        axis: slice(*slice(start, end, step).indices(u.shape[axis]))
-        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
-    }
+    parts = {}
+    for axis, *given in zip(axes, starts, ends, steps, strict=True):
+        start, end, step = slice(*given).indices(u.shape[axis])
+        # a start before the first element is that element, also of a slice that goes backwards
+        parts[axis] = slice(max(start, 0), end, step)
     return _cut(call, u, parts)
 
 
@@ -183,9 +184,8 @@ def tile(call: Call) -> Tensor:
     u = call[0]
     for axis, times in enumerate(call.integers(1) or []):
         if times != 1:
-            empty = (*u.shape[:axis], 0, *u.shape[axis + 1 :])
             parts = [u] * times
-            u = call.apply(lib.Concatenate(axis), *parts) if times else call.reshape(u, empty)
+            u = call.apply(lib.Concatenate(axis), *parts) if times else _cut(call, u, {axis: slice(0, 0, 1)})
     return u
 
 

@@ -195,7 +195,7 @@ def _convert_node(call: Call, convert: Any) -> list[Tensor | None]:
         raise
     except (Mismatch, BlocksimError) as bad:
         call.fail(bad.expected, bad.got, bad.advice)
-    except (ValueError, IndexError, TypeError, KeyError, ZeroDivisionError) as error:
+    except (ValueError, IndexError, TypeError, KeyError, ZeroDivisionError, MemoryError) as error:
         shapes = ", ".join("none" if t is None else str(t.signal) for t in call.inputs)
         call.fail("inputs that fit the operator", f"{shapes} ({error})".replace("\n", " "))
     return list(found) if isinstance(found, (list, tuple)) else [found]
