@@ -1,0 +1,93 @@
+"""`Cycles`: the k-cycles of a diagram as solutions of x - F^k(x; s) = 0, with s as a knob sets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blocksim.analysis.knob import Knob
+from blocksim.analysis.path import newton
+from blocksim.analysis.system import System, Vector
+
+
+class Cycles:
+    """The family H(x, t) = x - F^k(x; s(t)), where s(t) runs over a range as t runs from 0 to 1."""
+
+    def __init__(self, system: System, knob: Knob, range: tuple[float, float], period: int) -> None:
+        self.system, self.knob, self.range, self.period = system, knob, range, period
+
+    def value(self, t: Any) -> Any:
+        """The parameter s at t."""
+        return self.range[0] + (self.range[1] - self.range[0]) * t
+
+    def family(self, x: Vector, t: float) -> tuple[Vector, Vector, Vector]:
+        """H (n,), H_x (n, n) and H_t (n,)."""
+
+        def make() -> Any:
+            import jax
+            import jax.numpy as jnp
+
+            def gap(z: Any) -> Any:
+                end = self._orbit(z[:-1], z[-1])[0]
+                return z[:-1] - end, z[:-1] - end
+
+            def both(x: Any, t: Any) -> Any:
+                slope, value = jax.jacfwd(gap, has_aux=True)(jnp.append(x, t))
+                return value, slope[:, :-1], slope[:, -1]
+
+            return both
+
+        return self.system.compiled(f"family of {self.period}", make)(x, t)
+
+    def orbit(self, x: Vector, t: float) -> tuple[Vector, Vector]:
+        """The states (k, n) and outputs (k, p) of a cycle."""
+        made = self.system.compiled(f"orbit of {self.period}", lambda: lambda x, t: self._orbit(x, t)[1])
+        return made(x, t)
+
+    def eigenvalues(self, x: Vector, t: float) -> NDArray[np.complex128]:
+        """Those of d F^k/dx, the multipliers, the largest first."""
+        found = np.linalg.eigvals(np.eye(len(x)) - self.family(x, t)[1]).astype(complex)
+        return found[np.lexsort((-found.imag, -np.abs(found).round(9)))]
+
+    def solve(self, x: Vector, t: float) -> Vector | None:
+        """The cycle at t that Newton's method finds from x, with its residual verified."""
+        found, _, _ = newton(lambda x: self.family(x, t)[:2], x, iterations=50, contraction=2.0)
+        return found if self.is_solution(found, t) else None
+
+    def is_solution(self, x: Vector, t: float) -> bool:
+        """Whether x is a cycle, and of no shorter period."""
+        if not np.isfinite(x).all():
+            return False
+        states = self.orbit(x, t)[0]
+        scale = 1 + np.max(np.abs(x))
+        if not np.max(np.abs(self.family(x, t)[0])) <= 1e-10 * scale:
+            return False
+        return all(np.max(np.abs(row - x)) > 1e-6 * scale for row in states[1:])
+
+    def settle(self, x: Vector, t: float, steps: int) -> Vector:
+        """F^steps(x)."""
+
+        def make() -> Any:
+            import jax
+
+            def run(x: Any, t: Any, steps: Any) -> Any:
+                params, u = self.knob.at(self.value(t))
+                return jax.lax.fori_loop(0, steps, lambda _, x: self.system.map(params, x, u)[0], x)
+
+            return run
+
+        return self.system.compiled("settle", make)(x, t, steps)
+
+    def _orbit(self, x: Any, t: Any) -> tuple[Any, tuple[Any, Any]]:
+        """(F^k(x), (states (k, n), outputs (k, p)))."""
+        import jax
+
+        params, u = self.knob.at(self.value(t))
+
+        def step(x: Any, _: None) -> Any:
+            after, outputs = self.system.map(params, x, u)
+            return after, (x, outputs)
+
+        return jax.lax.scan(step, x, None, length=self.period)
