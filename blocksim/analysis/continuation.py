@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from os import PathLike
 from typing import Any
 
@@ -21,6 +22,8 @@ from blocksim.errors import AnalysisError, InputError, describe, did_you_mean, u
 
 SETTLE = 3000
 """Steps of simulation that look for a stable cycle to start from."""
+CROSSING = 2e-3
+"""The longest step over a branch point: where a longer one seems to be, the step has left the branch."""
 BOUNDARY = 1e-6
 """A cycle with a multiplier this close outside the unit circle is drawn as the stable side's end."""
 
@@ -64,7 +67,7 @@ class Branch:
         self.status, self.reason = status, reason
         points: list[Point] = path.points[:1]
         special: list[tuple[int, str, complex]] = []
-        for before, after in zip(path.points, path.points[1:], strict=False):
+        for before, after in pairwise(path.points):
             between = walk_between(cycles.family, before, after, control)
             for found in special_points(cycles, between, before, after):
                 special.append((len(points), found.kind, found.multiplier))
@@ -77,8 +80,11 @@ class Branch:
         self.eigenvalues = np.array([cycles.eigenvalues(p.x, p.t) for p in points]).reshape(-1, n)
         orbits = [cycles.orbit(p.x, p.t) for p in points]
         joined = [np.concatenate(orbit, axis=1) for orbit in orbits]
-        self._signals = np.array(joined).reshape(len(points), self.period, -1)
-        self.names = [*system.states, *system.outputs]
+        width = len(system.states) + len(system.outputs)
+        self._signals = np.array(joined).reshape(len(points), self.period, width)
+        self._columns = {name: k for k, name in enumerate([*system.states, *system.outputs])}
+        self.names = list(self._columns)
+        self.default_name = [*system.outputs, *system.states][0]
         self.special = [
             SpecialPoint(
                 kind, float(self.values[k]), points[k].x, system.unpack(points[k].x), multiplier,
@@ -103,7 +109,7 @@ class Branch:
                 f"branch[{name!r}]", "the name of a number among the states and outputs",
                 "none of that name", did_you_mean(name, self.names), user_line(),
             )  # fmt: skip
-        return self._signals[:, :, self.names.index(name)]
+        return self._signals[:, :, self._columns[name]]
 
     @property
     def states(self) -> dict[str, Any]:
@@ -127,13 +133,13 @@ class Branch:
         radius = self.spectral_radius
         steady = np.maximum(radius[1:], radius[:-1]) < 1 + BOUNDARY
         cuts = [0, *(np.flatnonzero(steady[1:] != steady[:-1]) + 1).tolist(), len(steady)]
-        return [(slice(a, b + 1), bool(steady[a])) for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+        return [(slice(a, b + 1), bool(steady[a])) for a, b in pairwise(cuts) if b > a]
 
     def at(self, value: float) -> Vector:
         """The states (count, n) of all points of the branch at a value of the parameter."""
         t = (value - self.range[0]) / (self.range[1] - self.range[0])
         found: list[Vector] = []
-        for a, b in zip(self._points, self._points[1:], strict=False):
+        for a, b in pairwise(self._points):
             if a.t != b.t and (a.t - t) * (b.t - t) <= 0:
                 guess = a.x + (b.x - a.x) * (t - a.t) / (b.t - a.t)
                 x = newton(lambda x: self._cycles.family(x, t)[:2], guess, contraction=2.0)[0]
@@ -230,7 +236,7 @@ def continuation(
     >>> d.output("y", x)
     >>> continuation(d, "r/value", (0.5, -1.0))
     <Branch over r/value: ... points, ok: back at 0.5
-      fold at ...e-...>
+      fold at ...>
     """
     ends = as_range(range)
     if isinstance(period, bool) or not isinstance(period, (int, np.integer)) or period < 1:
@@ -242,7 +248,7 @@ def continuation(
     cycles = Cycles(system, make_knob(system, parameter, ends), ends, int(period))
     control = Control(
         first=min(0.01, max_step), most=max(0.1, 2 * max_step), most_dt=max_step,
-        crossing=max(0.1, 2 * max_step), max_steps=int(max_steps),
+        crossing=CROSSING, max_steps=int(max_steps),
     )  # fmt: skip
     return _branch(cycles, _first(cycles, start), 0.0, control, None)
 
@@ -284,13 +290,21 @@ def _branch(
         gap = np.sqrt(np.mean((point.x - x) ** 2) + (point.t - t) ** 2)
         along = np.mean(point.dx * first[0].dx) + point.dt * first[0].dt
         closed = point is not first[0] and 0 < t < 1 and gap < 0.5 * point.ds and along > 0.8
-        return closed or not 0 <= point.t <= 1
+        return bool(closed) or not 0 <= point.t <= 1
 
     path = follow(
         cycles.family, x, t, target=None, until=over, control=control, tangent=tangent,
         direction=1 if tangent is None else None,
     )  # fmt: skip
-    status, reason = path.status, path.reason
+    status, place = (
+        path.status,
+        f"at {cycles.knob.name} = {cycles.value(path.points[-1].t if path.points else t):g}",
+    )
+    reason = {
+        "singular start": f"an eigenvalue is +1 {place}, a fold or a branch point; start elsewhere",
+        "max steps": f"{control.max_steps} steps led to a point {place}",
+        "left": f"a state is beyond 1e6 {place}",
+    }.get(status, f"{path.reason.partition(', at t')[0]} {place}")
     if status == "ok":
         last, reason = path.points[-1], "the branch is closed"
         if not 0 <= last.t <= 1:
@@ -312,7 +326,7 @@ def _cut(cycles: Cycles, path: Path, end: float, control: Control) -> None:
         return np.nan if isinstance(point, str) else point.t - end
 
     if before.t != end:
-        at = float(brentq(off, 0.0, after.ds, xtol=1e-15, rtol=1e-14))
+        at: Any = brentq(off, 0.0, after.ds, xtol=1e-15)
         point = between(at)
         if isinstance(point, Point):
             path.points[-1] = point

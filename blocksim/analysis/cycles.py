@@ -29,13 +29,22 @@ class Cycles:
             import jax
             import jax.numpy as jnp
 
-            def gap(z: Any) -> Any:
-                end = self._orbit(z[:-1], z[-1])[0]
-                return z[:-1] - end, z[:-1] - end
-
             def both(x: Any, t: Any) -> Any:
-                slope, value = jax.jacfwd(gap, has_aux=True)(jnp.append(x, t))
-                return value, slope[:, :-1], slope[:, -1]
+                n = len(x)
+
+                def after(z: Any) -> Any:
+                    params, u = self.knob.at(self.value(z[n]))
+                    value = self.system.map(params, z[:n], u)[0]
+                    return value, value
+
+                def step(carry: Any, _: None) -> Any:
+                    x, slope = carry  # that of x in (x, t) at the start
+                    by, x = jax.jacfwd(after, has_aux=True)(jnp.append(x, t))
+                    return (x, by[:, :n] @ slope + by[:, n:] * last), None
+
+                last = jnp.zeros(n + 1).at[n].set(1.0)
+                (end, slope), _ = jax.lax.scan(step, (x, jnp.eye(n, n + 1)), None, length=self.period)
+                return x - end, jnp.eye(n) - slope[:, :n], -slope[:, n]
 
             return both
 
@@ -43,12 +52,26 @@ class Cycles:
 
     def orbit(self, x: Vector, t: float) -> tuple[Vector, Vector]:
         """The states (k, n) and outputs (k, p) of a cycle."""
-        made = self.system.compiled(f"orbit of {self.period}", lambda: lambda x, t: self._orbit(x, t)[1])
-        return made(x, t)
+
+        def make() -> Any:
+            import jax
+
+            def run(x: Any, t: Any) -> Any:
+                params, u = self.knob.at(self.value(t))
+
+                def step(x: Any, _: None) -> Any:
+                    after, outputs = self.system.map(params, x, u)
+                    return after, (x, outputs)
+
+                return jax.lax.scan(step, x, None, length=self.period)[1]
+
+            return run
+
+        return self.system.compiled(f"orbit of {self.period}", make)(x, t)
 
     def eigenvalues(self, x: Vector, t: float) -> NDArray[np.complex128]:
         """Those of d F^k/dx, the multipliers, the largest first."""
-        found = np.linalg.eigvals(np.eye(len(x)) - self.family(x, t)[1]).astype(complex)
+        found = np.asarray(np.linalg.eigvals(np.eye(len(x)) - self.family(x, t)[1]), np.complex128)
         return found[np.lexsort((-found.imag, -np.abs(found).round(9)))]
 
     def solve(self, x: Vector, t: float) -> Vector | None:
@@ -79,15 +102,3 @@ class Cycles:
             return run
 
         return self.system.compiled("settle", make)(x, t, steps)
-
-    def _orbit(self, x: Any, t: Any) -> tuple[Any, tuple[Any, Any]]:
-        """(F^k(x), (states (k, n), outputs (k, p)))."""
-        import jax
-
-        params, u = self.knob.at(self.value(t))
-
-        def step(x: Any, _: None) -> Any:
-            after, outputs = self.system.map(params, x, u)
-            return after, (x, outputs)
-
-        return jax.lax.scan(step, x, None, length=self.period)

@@ -52,7 +52,9 @@ def make_knob(system: System, parameter: Parameter, ends: Sequence[float]) -> Kn
     """
     if callable(parameter):
         made = parameter
-        knob = Knob(getattr(parameter, "__name__", "s").replace("<lambda>", "s"), lambda s: (made(s), system.u0))
+        knob = Knob(
+            getattr(parameter, "__name__", "s").replace("<lambda>", "s"), lambda s: (made(s), system.u0)
+        )
     elif isinstance(parameter, Mapping):
         knob = Knob("s", _blend(system, parameter))
     else:
@@ -68,10 +70,13 @@ def make_knob(system: System, parameter: Parameter, ends: Sequence[float]) -> Kn
 def as_range(range: Sequence[float]) -> tuple[float, float]:
     """Two different finite numbers. Raises InputError."""
     ends = as_array(range)
-    if ends.dtype.kind not in "iuf" or ends.shape != (2,) or not np.isfinite(ends).all() or ends[0] == ends[1]:
-        raise InputError(
-            "range", "two different finite numbers (from, to)", describe(range), "", user_line()
-        )
+    if (
+        ends.dtype.kind not in "iuf"
+        or ends.shape != (2,)
+        or not np.isfinite(ends).all()
+        or ends[0] == ends[1]
+    ):
+        raise InputError("range", "two different finite numbers (from, to)", describe(range), "", user_line())
     return float(ends[0]), float(ends[1])
 
 
@@ -118,7 +123,8 @@ def _element(system: System, parameter: object) -> Knob:
 def _check_index(name: str, shape: tuple[int, ...], index: tuple[int, ...]) -> None:
     if len(index) != len(shape) or any(not 0 <= i < n for i, n in zip(index, shape, strict=True)):
         raise InputError(
-            f"parameter {name!r}", f"an index into its shape {shape}" if shape else "no index, it is a number",
+            f"parameter {name!r}",
+            f"an index into its shape {shape}" if shape else "no index, it is a number",
             f"the index {index}" if index else "none", "Give ('path/field', i, j, ...)." if shape else "",
             user_line(),
         )  # fmt: skip

@@ -172,7 +172,10 @@ def follow(
 
 
 def walk_between(
-    family: Family, before: Point, after: Point, control: Control = Control()  # noqa: B008: frozen
+    family: Family,
+    before: Point,
+    after: Point,
+    control: Control = Control(),  # noqa: B008: frozen
 ) -> Callable[[float], Point | str]:
     """The points of a path between two that follow each other: a function of the distance from `before`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ def special_points(cycles: Cycles, between: Between, before: Point, after: Point
     while waiting:
         low, high, depth = waiting.pop()
         turns = low.point.dt * high.point.dt < 0
-        if low.key == high.key and not turns or depth > 8:
+        if (low.key == high.key and not turns) or depth > 8:
             continue
         try:
             middle = _crossing(sample, low, high)
@@ -116,8 +117,8 @@ def _crossing(sample: Callable[[float], Sample], low: Sample, high: Sample) -> S
 
     if test(low.at) * test(high.at) >= 0:  # an end is on the circle
         return low if abs(test(low.at)) < abs(test(high.at)) else high
-    root = brentq(test, low.at, high.at, xtol=1e-16 + 1e-14 * high.at, rtol=1e-15, maxiter=200)
-    return sample(float(root))
+    root: Any = brentq(test, low.at, high.at, xtol=1e-16 + 1e-14 * high.at, maxiter=200)
+    return sample(root)
 
 
 def _named(middle: Sample, low: Sample, high: Sample) -> Found:
