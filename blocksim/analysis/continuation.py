@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from blocksim.analysis.cycles import Cycles
 from blocksim.analysis.knob import Parameter, as_range, make_knob
 from blocksim.analysis.path import Control, Path, Point, follow, newton, walk_between
-from blocksim.analysis.special_points import special_points
+from blocksim.analysis.special_points import Sample, special_points
 from blocksim.analysis.system import Parameters, System, Vector
 from blocksim.block import as_array
 from blocksim.diagram import Diagram
@@ -58,26 +58,28 @@ class Branch:
     - special: the bifurcations in order; each is also a point of the arrays.
     - `branch["h[2]"]` (m, period): a state or output along the branch, by its name in `names`.
     - status: "ok" where the branch has left the range or closed; else "step failed", "max steps",
-      "left" (states beyond 1e6) or "singular start", and `reason` says it in words.
+      "left" (states beyond 1e6 times the scale) or "singular start", and `reason` says it in words.
     """
 
     def __init__(self, cycles: Cycles, path: Path, status: str, reason: str, control: Control) -> None:
         self._cycles, self._control = cycles, control
         self.parameter, self.range, self.period = cycles.knob.name, cycles.range, cycles.period
         self.status, self.reason = status, reason
-        points: list[Point] = path.points[:1]
+        steps = [Sample(0.0, p, cycles.eigenvalues(p.x, p.t)) for p in path.points]
+        samples = steps[:1]
         special: list[tuple[int, str, complex]] = []
-        for before, after in pairwise(path.points):
-            between = walk_between(cycles.family, before, after, control)
+        for before, after in pairwise(steps):
+            between = walk_between(cycles.family, before.point, after.point, control)
             for found in special_points(cycles, between, before, after):
-                special.append((len(points), found.kind, found.multiplier))
-                points.append(found.sample.point)
-            points.append(after)
+                special.append((len(samples), found.kind, found.multiplier))
+                samples.append(found.sample)
+            samples.append(after)
+        points = [sample.point for sample in samples]
         self._points = points
         n, system = len(cycles.system.x0), cycles.system
         self.values = np.array([cycles.value(p.t) for p in points])
-        self.vectors = np.array([p.x for p in points]).reshape(-1, n)
-        self.eigenvalues = np.array([cycles.eigenvalues(p.x, p.t) for p in points]).reshape(-1, n)
+        self.vectors = np.array([p.x * cycles.scale for p in points]).reshape(-1, n)
+        self.eigenvalues = np.array([sample.eigenvalues for sample in samples]).reshape(-1, n)
         orbits = [cycles.orbit(p.x, p.t) for p in points]
         joined = [np.concatenate(orbit, axis=1) for orbit in orbits]
         width = len(system.states) + len(system.outputs)
@@ -87,7 +89,7 @@ class Branch:
         self.default_name = [*system.outputs, *system.states][0]
         self.special = [
             SpecialPoint(
-                kind, float(self.values[k]), points[k].x, system.unpack(points[k].x), multiplier,
+                kind, float(self.values[k]), self.vectors[k], system.unpack(self.vectors[k]), multiplier,
                 self.eigenvalues[k], k, (points[k].dx, points[k].dt),
             )
             for k, kind, multiplier in special
@@ -146,7 +148,7 @@ class Branch:
                 new = all(np.max(np.abs(x - other)) > 1e-8 * (1 + np.max(np.abs(x))) for other in found)
                 if new and np.max(np.abs(self._cycles.family(x, t)[0])) <= 1e-10 * (1 + np.max(np.abs(x))):
                     found.append(x)
-        return np.array(found).reshape(len(found), self.vectors.shape[1])
+        return self._cycles.scale * np.array(found).reshape(len(found), self.vectors.shape[1])
 
     def switch(self, point: SpecialPoint, side: int = 1, distance: float = 1e-3) -> Branch:
         """The other branch through a flip, of twice the period, or through a branch point.
@@ -157,9 +159,9 @@ class Branch:
         if point.kind not in ("flip", "branch point"):
             raise AnalysisError("switch", "a flip or a branch point", f"a {point.kind}", "", user_line())
         period = self.period * (2 if point.kind == "flip" else 1)
-        cycles = Cycles(self._cycles.system, self._cycles.knob, self.range, period)
+        cycles = replace(self._cycles, period=period)
         t = (point.value - self.range[0]) / (self.range[1] - self.range[0])
-        u = np.append(point.vector, t)
+        u = np.append(point.vector / cycles.scale, t)
         along = np.append(*point.tangent)
         along /= np.linalg.norm(along)
         slope = np.column_stack(cycles.family(u[:-1], t)[1:])
@@ -214,6 +216,7 @@ def continuation(
     dt: float = 1.0,
     max_step: float = 0.02,
     max_steps: int = 2000,
+    scale: float | None = None,
 ) -> Branch:
     """The branch of equilibria x = F(x; s) as s goes from `range[0]` towards `range[1]`.
 
@@ -222,7 +225,8 @@ def continuation(
     gives `{path: {field: array}}`. start: a state by path or as a vector near the first equilibrium, the
     diagram's initial state if not given; from there Newton's method, then simulation look for it. period:
     of cycles to follow instead. inputs: constant, zero where not given. max_step: the longest step, as a
-    share of the range. The branch may turn, and ends where it leaves the range. Raises AnalysisError where
+    share of the range. scale: how large the states are, to measure lengths by: 1 if not given, or the
+    largest at the start. The branch may turn, and ends where it leaves the range. Raises AnalysisError where
     there is no equilibrium at the start, and the errors of `System`.
 
     Method: pseudo-arclength (`blocksim.analysis.path`); eigenvalues that cross the unit circle are located
@@ -241,16 +245,19 @@ def continuation(
     ends = as_range(range)
     if isinstance(period, bool) or not isinstance(period, (int, np.integer)) or period < 1:
         raise InputError("period", "an integer of at least 1", describe(period), "", user_line())
-    for name, number in (("max_step", max_step), ("max_steps", max_steps)):
+    for name, number in (("max_step", max_step), ("max_steps", max_steps), ("scale", scale or 1.0)):
         if isinstance(number, bool) or not isinstance(number, (int, float, np.number)) or not number > 0:
             raise InputError(name, "a positive number", describe(number), "", user_line())
     system = System(diagram, inputs, params=params, dt=dt)
-    cycles = Cycles(system, make_knob(system, parameter, ends), ends, int(period))
+    cycles = Cycles(system, make_knob(system, parameter, ends), ends, int(period), scale or 1.0)
+    x = _first(cycles, start)
+    if scale is None and (largest := float(np.max(np.abs(x)))) > 1:
+        cycles, x = replace(cycles, scale=largest), x / largest
     control = Control(
         first=min(0.01, max_step), most=max(0.1, 2 * max_step), most_dt=max_step,
         crossing=CROSSING, max_steps=int(max_steps),
     )  # fmt: skip
-    return _branch(cycles, _first(cycles, start), 0.0, control, None)
+    return _branch(cycles, x, 0.0, control, None)
 
 
 def _first(cycles: Cycles, start: Mapping[str, Any] | ArrayLike | None) -> Vector:
@@ -262,7 +269,7 @@ def _first(cycles: Cycles, start: Mapping[str, Any] | ArrayLike | None) -> Vecto
         x = system.x0 if start is None else as_array(start)
     if x.shape != system.x0.shape or x.dtype.kind not in "iuf" or not np.isfinite(x).all():
         raise InputError("start", f"a vector of {len(system.x0)} numbers", describe(start), "", user_line())
-    x = x.astype(float)
+    x = x.astype(float) / cycles.scale
     found = cycles.solve(x, 0.0)
     if found is None:
         settled = cycles.settle(x, 0.0, SETTLE)
@@ -303,7 +310,7 @@ def _branch(
     reason = {
         "singular start": f"an eigenvalue is +1 {place}, a fold or a branch point; start elsewhere",
         "max steps": f"{control.max_steps} steps led to a point {place}",
-        "left": f"a state is beyond 1e6 {place}",
+        "left": f"a state is beyond {1e6 * cycles.scale:g} {place}",
     }.get(status, f"{path.reason.partition(', at t')[0]} {place}")
     if status == "ok":
         last, reason = path.points[-1], "the branch is closed"

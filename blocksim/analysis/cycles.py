@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,18 @@ from blocksim.analysis.path import newton
 from blocksim.analysis.system import System, Vector
 
 
+@dataclass(frozen=True)
 class Cycles:
-    """The family H(x, t) = x - F^k(x; s(t)), where s(t) runs over a range as t runs from 0 to 1."""
+    """The family H(x, t) = x - F^k(x; s(t)), where s(t) runs over a range as t runs from 0 to 1.
 
-    def __init__(self, system: System, knob: Knob, range: tuple[float, float], period: int) -> None:
-        self.system, self.knob, self.range, self.period = system, knob, range, period
+    All states x are in units of `scale`, so that steps along a branch suit it.
+    """
+
+    system: System
+    knob: Knob
+    range: tuple[float, float]
+    period: int
+    scale: float = 1.0
 
     def value(self, t: Any) -> Any:
         """The parameter s at t."""
@@ -48,10 +56,11 @@ class Cycles:
 
             return both
 
-        return self.system.compiled(f"family of {self.period}", make)(x, t)
+        value, by_x, by_t = self.system.compiled(f"family of {self.period}", make)(x * self.scale, t)
+        return value / self.scale, by_x, by_t / self.scale
 
     def orbit(self, x: Vector, t: float) -> tuple[Vector, Vector]:
-        """The states (k, n) and outputs (k, p) of a cycle."""
+        """The states (k, n) and outputs (k, p) of a cycle, in their own units."""
 
         def make() -> Any:
             import jax
@@ -67,7 +76,7 @@ class Cycles:
 
             return run
 
-        return self.system.compiled(f"orbit of {self.period}", make)(x, t)
+        return self.system.compiled(f"orbit of {self.period}", make)(x * self.scale, t)
 
     def eigenvalues(self, x: Vector, t: float) -> NDArray[np.complex128]:
         """Those of d F^k/dx, the multipliers, the largest first."""
@@ -83,7 +92,7 @@ class Cycles:
         """Whether x is a cycle, and of no shorter period."""
         if not np.isfinite(x).all():
             return False
-        states = self.orbit(x, t)[0]
+        states = self.orbit(x, t)[0] / self.scale
         scale = 1 + np.max(np.abs(x))
         if not np.max(np.abs(self.family(x, t)[0])) <= 1e-10 * scale:
             return False
@@ -101,4 +110,4 @@ class Cycles:
 
             return run
 
-        return self.system.compiled("settle", make)(x, t, steps)
+        return self.system.compiled("settle", make)(x * self.scale, t, steps) / self.scale

@@ -18,6 +18,8 @@ Between = Callable[[float], "Point | str"]
 
 ON_CIRCLE = 1e-6
 """An eigenvalue that crosses is this close to the circle at the point that was found."""
+ROUNDING = 1e-12
+"""One this close outside may be on the circle: at a pitchfork it touches it and goes back."""
 SPLIT = 1e-5
 """The share of a segment on either side of a special point where others are looked for."""
 
@@ -39,7 +41,7 @@ class Sample:
     def key(self) -> tuple[int, int, int]:
         """What changes only where an eigenvalue crosses: how many are outside, and of the real ones on
         either side whether they are an odd number, since two real ones may become a pair outside."""
-        outside = self.eigenvalues[np.abs(self.eigenvalues) > 1]
+        outside = self.eigenvalues[np.abs(self.eigenvalues) > 1 + ROUNDING]
         real = outside[outside.imag == 0].real
         return len(outside), int(np.sum(real > 1)) % 2, int(np.sum(real < -1)) % 2
 
@@ -56,22 +58,22 @@ class Found:
     multiplier: complex
 
 
-def special_points(cycles: Cycles, between: Between, before: Point, after: Point) -> list[Found]:
+def special_points(cycles: Cycles, between: Between, before: Sample, after: Sample) -> list[Found]:
     """All special points on the path from one point to the next, in order."""
 
     def sample(at: float) -> Sample:
         point = between(at)
-        return of(at, _through(between, at, after.ds) if isinstance(point, str) else point)
-
-    def of(at: float, point: Point) -> Sample:
+        if isinstance(point, str):
+            point = _through(between, at, after.point.ds)
         return Sample(at, point, cycles.eigenvalues(point.x, point.t))
 
     found: list[Found] = []
-    waiting = [(of(0.0, before), of(after.ds, after), 0)]
+    waiting = [(replace(before, at=0.0), replace(after, at=after.point.ds), 0)]
     while waiting:
         low, high, depth = waiting.pop()
-        turns = low.point.dt * high.point.dt < 0
-        if (low.key == high.key and not turns) or depth > 8:
+        # beside where it turns, rounding turns it too
+        turns = depth == 0 and low.point.dt * high.point.dt < 0
+        if low.key == high.key and not turns:
             continue
         try:
             middle = _crossing(sample, low, high)

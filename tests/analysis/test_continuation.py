@@ -29,6 +29,17 @@ def quadratic(x0=1.0):
     return d
 
 
+def scaled(size):
+    """z+ = z + (r - z^2) / 2 of z = x / size."""
+    d = bs.Diagram("scaled")
+    x, r = d.add("x", UnitDelay(size)), d.add("r", Constant(1.0))
+    z = d.add("z", Gain(1 / size), x)
+    change = d.add("change", Sum("+-"), r, d.add("square", Product(), z, z))
+    d.connect(d.add("next", Sum(), x, d.add("grown", Gain(size / 2), change)), x)
+    d.output("y", x)
+    return d
+
+
 def logistic(x0=0.3):
     """x+ = r x (1 - x)."""
     d = bs.Diagram("logistic")
@@ -75,6 +86,22 @@ def test_a_fold_where_the_branch_turns_back():
     assert [stable for _, stable in branch.pieces] == [True, False]
     assert branch.pieces[1][0].start == fold.position
     assert fold.state["x"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-2, 1.0, 100.0, 1e4])
+def test_the_size_of_the_states_does_not_matter(size):
+    branch = continuation(scaled(size), "r/value", (1.0, -1.0))
+    assert (branch.reason, kinds(branch)) == ("back at 1", ["fold"])
+    assert abs(branch.special[0].value) < 1e-8
+    np.testing.assert_allclose((branch["y"][:, 0] / size) ** 2, branch.values, atol=1e-10)
+    assert len(branch) < 100
+
+
+def test_a_hairpin_is_not_jumped():
+    """Both sides of a fold closer than a step: a branch that ends early, or one that is right."""
+    assert continuation(scaled(1e-5), "r/value", (1.0, -1.0)).status == "step failed"
+    right = continuation(scaled(1e-5), "r/value", (1.0, -1.0), scale=1e-5)
+    assert (right.reason, kinds(right)) == ("back at 1", ["fold"])
 
 
 def test_the_cascade_of_the_logistic_map():
