@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blocksim.analysis.cycles import Cycles
+from blocksim.analysis.equilibrium import Equilibrium, equilibrium
 from blocksim.analysis.knob import Parameter, as_range, make_knob
 from blocksim.analysis.path import Control, Path, Point, follow, newton, walk_between
 from blocksim.analysis.special_points import Sample, special_points
@@ -209,7 +210,7 @@ def continuation(
     parameter: Parameter,
     range: Sequence[float] = (0.0, 1.0),
     *,
-    start: Mapping[str, Any] | ArrayLike | None = None,
+    start: Mapping[str, Any] | Equilibrium | ArrayLike | None = None,
     period: int = 1,
     inputs: Mapping[str, ArrayLike] | None = None,
     params: Parameters | None = None,
@@ -220,14 +221,17 @@ def continuation(
 ) -> Branch:
     """The branch of equilibria x = F(x; s) as s goes from `range[0]` towards `range[1]`.
 
-    parameter: `"a/K"` (a number, by path and field), `("i/b", "value", 0)` (an element of an array),
-    `"u"` or `("u", 0)` (a constant input), `{path: {field: (from, to)}}` (a blend), or a function of s that
-    gives `{path: {field: array}}`. start: a state by path or as a vector near the first equilibrium, the
-    diagram's initial state if not given; from there Newton's method, then simulation look for it. period:
-    of cycles to follow instead. inputs: constant, zero where not given. max_step: the longest step, as a
-    share of the range. scale: how large the states are, to measure lengths by: 1 if not given, or the
-    largest at the start. The branch may turn, and ends where it leaves the range. Raises AnalysisError where
-    there is no equilibrium at the start, and the errors of `System`.
+    - parameter: `"a/K"` (a number, by path and field), `("i/b", "value", 0)` (an element of an array), `"u"`
+      or `("u", 0)` (a constant input), `{path: {field: (from, to)}}` (a blend), or a function of s that
+      gives `{path: {field: array}}`.
+    - start: a state by path or as a vector, or an `Equilibrium`, near the first point; the diagram's
+      initial state if not given. From there Newton's method, simulation and `equilibrium` look for it.
+    - period: of cycles to follow instead. inputs: constant, zero where not given.
+    - max_step: the longest step, as a share of the range. scale: how large the states are, to measure
+      lengths by: 1 if not given, or the largest at the start.
+
+    The branch may turn, and ends where it leaves the range. Raises AnalysisError where there is no
+    equilibrium at the start, and the errors of `System`.
 
     Method: pseudo-arclength (`blocksim.analysis.path`); eigenvalues that cross the unit circle are located
     by bracketing, for the parameter to 1e-8 or better.
@@ -260,9 +264,11 @@ def continuation(
     return _branch(cycles, x, 0.0, control, None)
 
 
-def _first(cycles: Cycles, start: Mapping[str, Any] | ArrayLike | None) -> Vector:
+def _first(cycles: Cycles, start: Mapping[str, Any] | Equilibrium | ArrayLike | None) -> Vector:
     """A cycle at the start of the range. Raises AnalysisError where none is found."""
     system = cycles.system
+    if isinstance(start, Equilibrium):
+        start = start.state or {}
     if isinstance(start, Mapping):
         x = system.pack({**system.unpack(system.x0), **start})
     else:
@@ -274,12 +280,15 @@ def _first(cycles: Cycles, start: Mapping[str, Any] | ArrayLike | None) -> Vecto
     if found is None:
         settled = cycles.settle(x, 0.0, SETTLE)
         found = cycles.solve(settled, 0.0) if np.isfinite(settled).all() else None
+    if found is None and cycles.period == 1:
+        given = equilibrium(cycles.system_at(0.0), start=system.unpack(x * cycles.scale))
+        found = None if given.vector is None else cycles.solve(given.vector / cycles.scale, 0.0)
     if found is None:
         what = "an equilibrium" if cycles.period == 1 else f"a cycle of {cycles.period} steps"
         raise AnalysisError(
             f"continuation over {cycles.knob.name!r}",
             f"{what} at the start of the range, {cycles.range[0]:g}",
-            f"none found by Newton's method or {SETTLE} steps of simulation",
+            "none found by Newton's method, simulation or a homotopy",
             "Start where there is one, or give a state near it as start=.", user_line(),
         )  # fmt: skip
     return found

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from blocksim.analysis.knob import Knob
 from blocksim.analysis.path import newton
-from blocksim.analysis.system import System, Vector
+from blocksim.analysis.system import System, Vector, _split
+from blocksim.analysis.system import _in_float64 as in_float64
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Cycles:
     def value(self, t: Any) -> Any:
         """The parameter s at t."""
         return self.range[0] + (self.range[1] - self.range[0]) * t
+
+    def system_at(self, t: float) -> System:
+        """The diagram with the knob's parameters and inputs at t."""
+        system = self.system
+        params, u = in_float64(self.knob.at)(self.value(t))
+        merged = {path: dict(fields) for path, fields in system.params.items()}
+        for path, fields in params.items():
+            merged[path] = {**merged.get(path, {}), **{f: np.asarray(a) for f, a in fields.items()}}
+        inputs = _split(np.asarray(u), system.plan.inputs)
+        return System(system.diagram, inputs, params=merged, dt=system.dt)
 
     def family(self, x: Vector, t: float) -> tuple[Vector, Vector, Vector]:
         """H (n,), H_x (n, n) and H_t (n,)."""

@@ -14,6 +14,7 @@ import blocksim as bs
 from blocksim.analysis.attractors import bifurcation_diagram
 from blocksim.analysis.bifurcation_plots import plot_branches
 from blocksim.analysis.continuation import continuation
+from blocksim.analysis.equilibrium import equilibrium
 from blocksim.errors import AnalysisError, BlocksimError, DiagramError, InputError, ParameterError
 from blocksim.library import Complement, Constant, Gain, Product, ReLU, Sum, Tanh, UnitDelay
 
@@ -261,6 +262,17 @@ def test_a_corner_is_named_so():
     assert sharp.status == "step failed"
     assert "at r/value = -" in sharp.reason
     assert abs(sharp.values[-1]) < 1e-5
+
+
+def test_a_start_that_takes_a_homotopy():
+    R = np.random.default_rng(5).normal(size=(32, 8)) * 3 / np.sqrt(8)  # Newton and simulation find none
+    b = 0.5 * np.random.default_rng(6).normal(size=32)
+    layer = bs.nn.lstm(np.zeros((32, 1)), R, b)
+    found = equilibrium(layer)
+    branch = continuation(layer, ("g/b", "value", 0), (float(b[16]), float(b[16]) + 0.2))
+    np.testing.assert_allclose(branch.vectors[0], found.vector, atol=1e-10)
+    given = continuation(layer, ("g/b", "value", 0), (float(b[16]), float(b[16]) + 0.2), start=found)
+    np.testing.assert_allclose(given.vectors[0], found.vector, atol=1e-10)
 
 
 def test_an_attractor_lies_on_the_stable_branch(tmp_path):
