@@ -2,7 +2,7 @@
 
 Run: python examples/bifurcations.py [FOLDER]
 
-The pictures go to examples/gallery, or to FOLDER.
+The pictures go to FOLDER, or to the folder that it is run in.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import blocksim as bs
 from blocksim.analysis.attractors import bifurcation_diagram
 from blocksim.analysis.continuation import continuation
 from blocksim.library import Complement, Gain, Product, UnitDelay
-
-FOLDER = Path(__file__).parent / "gallery"
 
 
 def logistic() -> bs.Diagram:
@@ -57,5 +55,5 @@ def draw(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    for file in draw(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER):
+    for file in draw(Path(sys.argv[1]) if len(sys.argv) > 1 else Path()):
         print(file)
