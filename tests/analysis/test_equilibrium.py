@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -476,14 +474,3 @@ def test_a_state_of_the_continuous_kind_is_refused():
     d.output("y", d.add("x", Integrator(), d.input("u", shape=())))
     with pytest.raises(bs.BlocksimError, match="continuous"):
         equilibrium(d)
-
-
-def test_a_warm_solution_of_128_units_is_fast():
-    layer = network(128, 1.0, 0)
-    equilibrium(layer)
-    times = []
-    for _ in range(5):
-        before = time.perf_counter()
-        assert equilibrium(layer, method="fixed-point").spectral_radius < 2
-        times.append(time.perf_counter() - before)
-    assert min(times) < 0.2
