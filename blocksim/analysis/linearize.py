@@ -59,12 +59,8 @@ def linearize(
     wanted = None if inputs is None else _names("inputs", inputs)
     shown = None if outputs is None else _names("outputs", outputs)
     point = operating_point(diagram, at, step=step, run=run, params=params, dt=dt)
-    key = ("linear", within, *(None if n is None else tuple(n) for n in (wanted, shown)), point.dt)
-    _, (plan, made) = diagram.plans.get(key, (0, (None, None)))
-    if params or plan is not point.plan:
-        made = _made(diagram, within, wanted, shown, point.params, point.dt)
-        if not params:
-            diagram.plans[key] = 0, (point.plan, made)
+    key = "linear", within, *(None if names is None else tuple(names) for names in (wanted, shown))
+    made = point.system(diagram, key, lambda: _made(diagram, within, wanted, shown, point.dt))
     system, columns, sources = made
 
     point = point.with_inputs(given)
@@ -73,9 +69,19 @@ def linearize(
     values |= {name: given[name] for name in given if name in sources}
     named = {columns.get(name, name): value for name, value in values.items()}
     x = system.pack({path: point.state[path] for path in system._states})
-    A, B, C, D = system.linear(x, system.inputs_as_vector({n: named[n] for n in system._inputs}))
+    u = system.inputs_as_vector({name: named[name] for name in system._inputs})
+    (A, B), (C, D) = system.compiled("linear at", lambda: _derivatives(system))(
+        point.parameters(system), x, u
+    )
     model = StateSpace(A, B, C, D, dt, system.states, system.inputs, system.outputs)
     return _selected(system, columns, model)
+
+
+def _derivatives(system: System) -> Any:
+    """A, B, C and D as a function of parameters, so that other values of them need no compiling."""
+    import jax
+
+    return jax.jacfwd(system.map, argnums=(1, 2))
 
 
 Made = tuple[System, dict[str, str], dict[str, tuple[str, str]]]
@@ -86,7 +92,6 @@ def _made(
     within: str | None,
     inputs: list[str] | None,
     outputs: list[str] | None,
-    params: Parameters,
     dt: float,
 ) -> Made:
     """The system to take derivatives of; the names of its inputs by those asked for; what feeds them."""
@@ -102,8 +107,7 @@ def _made(
     columns = {name: piece.cut(name) if name in cuts else name for name in wanted}
     changed = within is not None or cuts
     whole = piece.diagram(shown) if changed else diagram
-    kept = {p: f for p, f in params.items() if not changed or p in whole.nodes}
-    return System(whole, outputs=shown, params=kept, dt=dt), columns, sources
+    return System(whole, outputs=shown, dt=dt), columns, sources
 
 
 def _selected(system: System, columns: dict[str, str], model: StateSpace) -> StateSpace:

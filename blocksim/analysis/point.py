@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from blocksim.analysis.system import System
 from blocksim.arguments import STEP, as_signal, as_step_size, check_mapping, read_states
 from blocksim.block import Array
 from blocksim.diagram import Diagram
@@ -34,6 +35,18 @@ class Point:
         run = self.plan.bind(np, self.dt, self.params)
         _, slots = run(self.step * self.dt, [*self.state.values()], [*self.inputs.values()])
         return {port: slots[slot] for slot, port in self.plan.ports.items()}
+
+    def system(self, diagram: Diagram, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for a diagram as it is, and for a size of step."""
+        plan, made = diagram.plans.get((key, self.dt), (0, (None, None)))[1]
+        if plan is not self.plan:
+            made = make()
+            diagram.plans[key, self.dt] = 0, (self.plan, made)
+        return made
+
+    def parameters(self, system: System) -> dict[str, dict[str, Any]]:
+        """The replaced parameters of those blocks that a system has."""
+        return {path: fields for path, fields in self.params.items() if path in system.plan.blocks}
 
     def with_inputs(self, given: Mapping[str, Any]) -> Point:
         """The point with those of these inputs that the diagram has."""

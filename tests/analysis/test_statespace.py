@@ -67,7 +67,7 @@ def test_zeros_of_a_transfer_function_are_the_roots_of_its_numerator(seed):
     T = rng.normal(size=(n, n))
     model = StateSpace(np.linalg.solve(T, A @ T), np.linalg.solve(T, B), C @ T, D)
     assert len(model.zeros) == degree
-    np.testing.assert_allclose(np.sort_complex(model.zeros), np.sort_complex(zeros), atol=1e-6)
+    np.testing.assert_allclose(np.poly(model.zeros), np.poly(zeros), atol=1e-6)
     np.testing.assert_allclose(np.sort(model.poles.real), np.sort(poles), atol=1e-6)
 
 
@@ -108,11 +108,9 @@ def test_control_gives_the_same_or_how_to_get_it(monkeypatch):
     model = random_model(np.random.default_rng(1), 4, 2, 2)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "control", None)
-        with pytest.raises(
-            InputError, match=r"python-control to be installed.*pip install 'blocksim\[control\]'"
-        ):
+        with pytest.raises(InputError, match=r"python-control to be.*pip install 'blocksim\[control\]'"):
             model.to_control()
-    control = pytest.importorskip("control")
+    pytest.importorskip("control")
     same = model.to_control()
     assert (same.dt, same.nstates) == (0.1, 4)
     np.testing.assert_allclose(same.dcgain(), model.dcgain, atol=1e-12)
