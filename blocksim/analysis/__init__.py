@@ -1,23 +1,34 @@
 """Diagrams as dynamical systems: linear models, equilibria, spectra, branches."""
 
+from blocksim.analysis.equilibria import Equilibria, equilibria
+from blocksim.analysis.equilibrium import Equilibrium, equilibrium
 from blocksim.analysis.linearize import dlinmod, findop, linearize
 from blocksim.analysis.orbits import Cycle, Lyapunov, lyapunov, multipliers
+from blocksim.analysis.plots import plot_eigenvalues, plot_phase, plot_poles_zeros, plot_spectral_radius
 from blocksim.analysis.spectra import Spectrum, eigenvalues, sensitivities, shares
 from blocksim.analysis.statespace import StateSpace
 from blocksim.analysis.system import System
 
 __all__ = [
     "Cycle",
+    "Equilibria",
+    "Equilibrium",
     "Lyapunov",
     "Spectrum",
     "StateSpace",
     "System",
     "dlinmod",
     "eigenvalues",
+    "equilibria",
+    "equilibrium",
     "findop",
     "linearize",
     "lyapunov",
     "multipliers",
+    "plot_eigenvalues",
+    "plot_phase",
+    "plot_poles_zeros",
+    "plot_spectral_radius",
     "sensitivities",
     "shares",
 ]

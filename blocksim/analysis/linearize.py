@@ -145,7 +145,15 @@ def dlinmod(diagram: Diagram, at: Any = None, **options: Any) -> tuple[Vector, V
 
 
 def findop(diagram: Diagram, inputs: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    """`equilibrium(diagram, inputs, **options)`, by the name of Simulink's command."""
+    """`equilibrium(diagram, inputs, **options)`, by the name of Simulink's command.
+
+    >>> import blocksim as bs
+    >>> d = bs.Diagram()
+    >>> z = d.add("z", bs.library.UnitDelay(0.0))
+    >>> d.connect(d.add("sum", bs.library.Sum(), d.add("a", bs.library.Gain(0.5), z), d.input("u")), z)
+    >>> bs.analysis.findop(d, {"u": 3.0}).state["z"].item()
+    6.0
+    """
     from blocksim.analysis.equilibrium import equilibrium
 
-    return equilibrium(diagram, inputs=inputs, **options)
+    return equilibrium(diagram, inputs, **options)

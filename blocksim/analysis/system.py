@@ -197,7 +197,8 @@ def _check(plan: Plan) -> None:
             raise AnalysisError(
                 op.path, "a step that does not depend on the time",
                 f"{plan.blocks[op.path]!r}, which reads it",
-                "Give its signal as an input of the diagram.", plan.line(op.path),
+                "Give its signal as an input of the diagram, or linearize(..., inputs=[its path]).",
+                plan.line(op.path),
             )  # fmt: skip
 
 
