@@ -268,8 +268,9 @@ def test_linearize_prints_sizes_poles_zeros_and_gains(folder):
 def test_linearize_opens_loops_and_subsystems(folder):
     pid = str(ROOT / "models" / "pid.py")
     assert "y from setpoint: 1\n" in succeed("linearize", pid, "-i", "setpoint")
-    loop = succeed("linearize", pid, "-i", "error", "-y", "error")
-    assert "error from error: -inf" in loop or "error from error: inf" in loop
+    loop = succeed("linearize", pid, "-i", "error", "-i", "setpoint", "-y", "error")
+    assert "gains at rest\n  error from error: inf\n  error from setpoint: 1\n" in loop
+    assert "inputs=[its path]" in fail("linearize", pid)
     plant = succeed("linearize", pid, "-i", "plant/force", "--within", "plant")
     assert "plant/position from plant/force: 1\n" in plant
     assert "0.9975 +- 0.00968246j" in plant

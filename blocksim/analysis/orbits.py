@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blocksim.analysis.point import Point, operating_point
+from blocksim.analysis.point import OperatingPoint, operating_point
 from blocksim.analysis.system import System, Vector
 from blocksim.arguments import read_inputs
 from blocksim.diagram import Diagram
@@ -161,7 +161,7 @@ def multipliers(diagram: Diagram, period: int, at: Any = None, **options: Any) -
     return Cycle(np.array(points[:-1]), values, error, tuple(system.states))
 
 
-def _system(point: Point, diagram: Diagram) -> tuple[System, Vector, Vector]:
+def _system(point: OperatingPoint, diagram: Diagram) -> tuple[System, Vector, Vector]:
     system = System(diagram, point.inputs, params=point.params, dt=point.dt)
     return system, system.pack(point.state), system.u0
 

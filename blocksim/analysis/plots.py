@@ -241,8 +241,8 @@ def _axes(title: str, theme: str, size: tuple[float, float]) -> tuple[Figure, Ax
 def _plane(title: str, theme: str) -> tuple[Figure, Axes, Any]:
     """Axes of the complex plane with the unit circle."""
     figure, axis, look = _axes(title, theme, (6.0, 6.0))
-    circle = np.exp(2j * np.pi * np.linspace(0, 1, 400))
-    axis.plot(circle.real, circle.imag, color=look.quiet, linewidth=1.1, label="_")
+    turn = 2 * np.pi * np.linspace(0, 1, 400)
+    axis.plot(np.cos(turn), np.sin(turn), color=look.quiet, linewidth=1.1, label="_")
     for line in (axis.axhline, axis.axvline):
         line(0.0, color=look.axis, linewidth=0.8)
     axis.set_aspect("equal", adjustable="datalim")

@@ -20,7 +20,7 @@ Parameters = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Point:
+class OperatingPoint:
     """A state by path and inputs by name, of one step of a diagram."""
 
     plan: Plan
@@ -48,7 +48,7 @@ class Point:
         """The replaced parameters of those blocks that a system has."""
         return {path: fields for path, fields in self.params.items() if path in system.plan.blocks}
 
-    def with_inputs(self, given: Mapping[str, Any]) -> Point:
+    def with_inputs(self, given: Mapping[str, Any]) -> OperatingPoint:
         """The point with those of these inputs that the diagram has."""
         forms = self.plan.inputs
         new = {name: as_signal(name, given[name], forms[name], ()) for name in given if name in forms}
@@ -63,7 +63,7 @@ def operating_point(
     run: int = 0,
     params: Parameters | None = None,
     dt: float = 1.0,
-) -> Point:
+) -> OperatingPoint:
     """The point that `at` names: see `linearize`. What it does not give is initial, or zero for an input.
 
     Raises InputError for names, shapes or values that do not fit, and for a Result that has not recorded
@@ -92,7 +92,7 @@ def operating_point(
     )
     zeros = {name: np.zeros(form.shape, form.dtype) for name, form in plan.inputs.items()}
     state = dict(zip(plan.initial_state, states, strict=True))
-    return Point(plan, state, zeros, replaced.values, as_step_size(dt), number).with_inputs(given)
+    return OperatingPoint(plan, state, zeros, replaced.values, as_step_size(dt), number).with_inputs(given)
 
 
 def _row(plan: Plan, result: Result, step: int, run: int) -> dict[str, Any]:
