@@ -123,9 +123,8 @@ def plot_phase(
         if begin.dtype.kind not in "biuf" or begin.ndim != 2 or begin.shape[1] != size:
             raise InputError("starts", f"an array (S, {size})", describe(starts), "", user_line())
     length = _integer("steps", steps, 1)
-    rows = _orbits(system, begin.astype(float), length)[
-        :, :, [system.states.index(x), system.states.index(y)]
-    ]
+    columns = [system.states.index(x), system.states.index(y)]
+    rows = _orbits(system, begin.astype(float), length)[:, :, columns]
 
     from matplotlib.collections import LineCollection
 
@@ -146,7 +145,7 @@ def plot_phase(
             raise AnalysisError(
                 "plot_phase, equilibria", "points that were found", describe(found), "", user_line()
             )
-        place, kind = system.pack(found.state), "stable" if found.stable else "unstable"
+        place, kind = system.pack(found.state)[columns], "stable" if found.stable else "unstable"
         axis.plot(
             *place[:, None], linestyle="none", marker="D",
             markersize=9, color=look.ink, fillstyle="full" if found.stable else "none", markeredgewidth=1.8,

@@ -47,7 +47,7 @@ def test_poles_and_zeros_are_drawn_where_they_are(tmp_path):
 
 
 def test_a_phase_portrait_holds_the_orbits_and_the_equilibria(tmp_path):
-    found = equilibria(LAYER, starts=8)
+    found = equilibria(LAYER, starts=32)
     starts = np.random.default_rng(0).normal(size=(3, 2))
     figure = plot_phase(
         LAYER, "cell_state[0]", "hidden_state[0]", tmp_path / "f.png",
@@ -61,6 +61,10 @@ def test_a_phase_portrait_holds_the_orbits_and_the_equilibria(tmp_path):
         run = bs.simulate(LAYER, {"x": np.zeros((20, 1))}, initial_state=state)
         orbit = np.column_stack(axis.lines[2 * k].get_data())
         np.testing.assert_allclose(orbit[1:], np.hstack([run["c"], run["h"]]), atol=1e-12)
+    at = [np.column_stack(line.get_data())[0] for line in axis.lines[2 * len(starts) :]]
+    np.testing.assert_allclose(
+        at, [[p.state[s].item() for s in ("cell_state", "hidden_state")] for p in found]
+    )
     assert sum("equilibrium" in str(line.get_label()) for line in axis.lines) == 2
     assert (tmp_path / "f.png").exists()
 
