@@ -1,5 +1,8 @@
 """Diagrams as dynamical systems: linear models, equilibria, spectra, branches."""
 
+from blocksim.analysis.attractors import BifurcationDiagram, bifurcation_diagram
+from blocksim.analysis.bifurcation_plots import plot_branches
+from blocksim.analysis.continuation import Branch, SpecialPoint, continuation
 from blocksim.analysis.equilibria import Equilibria, equilibria
 from blocksim.analysis.equilibrium import Equilibrium, equilibrium
 from blocksim.analysis.linearize import dlinmod, findop, linearize
@@ -11,6 +14,8 @@ from blocksim.analysis.statespace import StateSpace
 from blocksim.analysis.system import System
 
 __all__ = [
+    "BifurcationDiagram",
+    "Branch",
     "Control",
     "Cycle",
     "Equilibria",
@@ -18,9 +23,12 @@ __all__ = [
     "Lyapunov",
     "Path",
     "Point",
+    "SpecialPoint",
     "Spectrum",
     "StateSpace",
     "System",
+    "bifurcation_diagram",
+    "continuation",
     "dlinmod",
     "eigenvalues",
     "equilibria",
@@ -30,6 +38,7 @@ __all__ = [
     "linearize",
     "lyapunov",
     "multipliers",
+    "plot_branches",
     "plot_eigenvalues",
     "plot_phase",
     "plot_poles_zeros",
