@@ -28,7 +28,7 @@ KEPT = 64
 
 def predict(
     network: Diagram | Callable[[int], Diagram],
-    sequences: Iterable[ArrayLike],
+    sequences: Iterable[ArrayLike] | Padded,
     batch_size: int = 32,
     *,
     output: str | None = None,
@@ -38,10 +38,10 @@ def predict(
 
     network: a diagram with one input, which steps along each sequence; or a function that makes one with
     the inputs x (T, *shape) and `length` for a T, `lambda T: nn.sequential(layers, steps=T)`; or such a one,
-    for all that are not longer. sequences: a list, or any iterable, read as it is needed. They run in batches
-    of about one length, padded at the end, which changes no result. output: the name of the one to give, the
-    first one if not given. options: those of `simulate`. Raises its errors, and InputError for sequences
-    that do not fit, with their number.
+    for all that are not longer. sequences: a list, or any iterable, read as it is needed, or what `nn.pad`
+    made of them, on whichever side. They run in batches of about one length, padded at the end, which
+    changes no result. output: the name of the one to give, the first one if not given. options: those of
+    `simulate`. Raises its errors, and InputError for sequences that do not fit, with their number.
 
     >>> import blocksim as bs, numpy as np
     >>> layers = [bs.nn.rnn([[1.0]], [[0.5]], [0.0], activation=bs.library.ReLU()), bs.nn.last()]
@@ -56,6 +56,8 @@ def predict(
     else:
         expected = "a diagram, or a function that makes one for a number of steps"
         raise InputError("predict, network", expected, describe(network), line=user_line())
+    if isinstance(sequences, Padded):
+        sequences = sequences.sequences()
     found: dict[int, Array] = {}
     for batch in batches(sequences, batch_size):
         for i, n in zip(batch.index, batch.lengths, strict=True):

@@ -1,4 +1,4 @@
-"""Draw every model of models/ for the README.
+"""Draw every model of models/ for the README, and what some of them report.
 
 Run: python examples/gallery.py [FOLDER]
 
@@ -11,10 +11,16 @@ import sys
 from pathlib import Path
 
 import blocksim as bs
-from blocksim.script import Script
+from blocksim.script import Case, Script
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
+DEPTHS = {
+    "digit_strings": 1, "lstm_deep": 0, "pendulum": 1, "speakers": 1, "video": 0, "wave_frequency": 0,
+}  # fmt: skip
+"""How far to open those models that are too wide to be read in a README otherwise."""
+REPORTS = ("digit_strings", "lstm_deep")
+"""The models of which the reports' pictures are shown, too."""
 
 
 def draw(folder: Path) -> list[Path]:
@@ -29,7 +35,10 @@ def draw(folder: Path) -> list[Path]:
             continue
         for theme in ("light", "dark") if script.name == "lstm_layer" else ("light",):
             files.append(folder / (script.name + ("_dark.png" if theme == "dark" else ".png")))
-            bs.draw(script.diagram(options), files[-1], theme=theme)
+            bs.draw(script.diagram(options), files[-1], depth=DEPTHS.get(script.name), theme=theme)
+        if script.name in REPORTS:
+            case = Case.prepare(script)
+            files += case.report(case.simulate(record=script.get("RECORD")), folder)
     return files
 
 

@@ -164,3 +164,51 @@ def test_digits_run_without_torch_and_scikit_learn(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert "read correctly" in ran.stdout
+
+
+# -- networks of sequences ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "row"),
+    [
+        ("speakers", "utterance=3", r"speakers recognized +│ 9\d\.\d% "),
+        ("digit_strings", "string=3", r"of the first columns of digits +│ 9\d\.\d% "),
+        ("wave_frequency", "wave=3", r"root mean square error +│ 0\.00[12]\d "),
+        ("pendulum", "run=3", r"root mean square error, in rad +│ 0\.0[01]\d "),
+        ("video", "clip=1", r"named rightly +│ 100\.0% "),
+        ("lstm_deep", "image=7", r"read correctly +│ (9\d\.\d|100\.0)% "),
+    ],
+)
+def test_sequence_networks_know_data_they_were_not_trained_on(name, setting, row, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(row, blocksim("run", MODELS[name], "-p", setting))
+
+
+@pytest.mark.parametrize("name", ["speakers", "wave_frequency", "digit_strings", "video"])
+def test_a_sequence_among_padded_ones_is_as_alone(name):
+    case = prepare(name, "count=8")
+    i = case.inputs["length"].argmin()
+    length = case.inputs["length"][i]
+    assert length < case.inputs["x"].shape[1]
+    alone = bs.predict(case.diagram, [case.inputs["x"][i, :length]])[0]
+    y = case.simulate()["y"][i]
+    np.testing.assert_allclose(y[:length] if name == "digit_strings" else y, alone, rtol=0, atol=1e-12)
+
+
+def test_digit_strings_need_what_comes_later():
+    case = prepare("digit_strings", "count=20")
+    changed = {name: array.copy() for name, array in case.inputs.items()}
+    changed["x"][:, 4:8] = 0
+    first = [bs.simulate(case.diagram, inputs)["y"][:, 0] for inputs in (case.inputs, changed)]
+    assert abs(first[0] - first[1]).max() > 0.5
+
+
+def test_the_pendulum_of_the_reference_keeps_its_energy_without_friction():
+    module = prepare("pendulum").script.module
+    module.DAMPING = 0.0
+    torque = np.full((1, 300, 1), 0.3)
+    angle = module.swing(torque)[0, :, 0]
+    potential = 1 - np.cos(angle) - 0.3 * angle  # at rest at the start, so at most 0
+    assert potential.max() < 1e-6
+    assert abs(potential[angle > angle.max() - 1e-2]).max() < 0.01

@@ -58,15 +58,45 @@ def test_a_block_an_lstm_and_its_pictures(tmp_path, monkeypatch):
     assert {file.name for file in tmp_path.iterdir()} == pictures
 
 
+def test_sequences(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    scope: dict[str, object] = {"bs": bs, "V": rng.normal(size=(4, 3)), "v": np.zeros(4)}
+    scope |= {"sequences": [rng.normal(size=(n, 2)) for n in (7, 30, 12)]} | random_lstm(rng, 2, 3)
+    exec(BLOCKS[5], scope)
+    run, found = scope["run"], scope["found"]
+    assert isinstance(run, bs.Result)
+    assert isinstance(found, list)
+    np.testing.assert_allclose(run["y"], found, atol=1e-12)
+    assert [file.name for file in tmp_path.iterdir()] == ["activations.png"]
+
+
 def test_a_model_from_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, *outputs = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n"]) for n in "xyh")
     nodes = [onnx.helper.make_node("Tanh", ["x"], ["y"]), onnx.helper.make_node("Exp", ["y"], ["h"])]
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [x], outputs)), "network.onnx")
     scope: dict[str, object] = {"bs": bs, "x": np.ones(3)}
-    exec(BLOCKS[5], scope)
+    exec(BLOCKS[6], scope)
     np.testing.assert_allclose(scope["h"], np.exp(np.tanh(np.ones(3))), rtol=1e-6)  # pyright: ignore
     assert list(scope["d"].nodes) == ["Tanh", "Exp"]  # pyright: ignore
+
+
+def test_weights_from_elsewhere(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    weights = random_lstm(rng, 2, 3)
+    bs.interop.matlab.save(bs.nn.lstm(**weights), "layer.mat")
+    module = torch.nn.LSTM(2, 3)
+    trained = bs.nn.lstm(weights["W"], weights["R"], weights["b"]).parameters()
+    scope: dict[str, object] = {"bs": bs, "module": module, "trained": trained}
+    exec(BLOCKS[7], scope)
+    np.testing.assert_allclose(module.weight_ih_l0.detach(), weights["W"], rtol=1e-6)
+    copy, layer = (d.parameters() for d in (bs.interop.matlab.to_diagram("copy.mat"), scope["layer"]))
+    for path, fields in layer.items():
+        for name, array in fields.items():
+            np.testing.assert_array_equal(copy[path][name], array)
 
 
 def test_the_set_up_is_two_lines():

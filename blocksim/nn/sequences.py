@@ -42,6 +42,17 @@ class Padded:
         rows = zip(self.values if values is None else values, self.lengths, strict=True)
         return [row[:n] if self.side == "right" else row[len(row) - n :] for row, n in rows]
 
+    def to(self, side: Literal["right", "left"]) -> Padded:
+        """The same sequences with the padding on a side; networks with a `length` read those of the right.
+
+        >>> import blocksim as bs
+        >>> bs.nn.pad([[1.0], [2.0, 3.0]], side="left").to("right").values
+        array([[1., 0.],
+               [2., 3.]])
+        """
+        moved = pad(self.sequences(), self.values.shape[1], side=side)
+        return Padded(moved.values, self.lengths, side, self.index)
+
 
 def pad(
     sequences: Sequence[ArrayLike],

@@ -1,5 +1,7 @@
 import itertools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from library_examples import diagram_of, run_alone
@@ -58,6 +60,13 @@ def test_gather(axis, engine):
     y = output(lib.Gather(axis), u, indices, engine=engine)
     for t in range(3):
         np.testing.assert_array_equal(y[t], np.take(u[t], indices[t], axis=axis))
+
+
+def test_gradients_of_gather_are_finite():
+    def total(u):
+        return lib.Gather().output(jnp, u, jnp.array([2, 0, 2])).sum()
+
+    np.testing.assert_array_equal(jax.grad(total)(jnp.ones(3)), [1, 0, 2])
 
 
 @ENGINES

@@ -173,8 +173,12 @@ def test_a_ragged_batch_is_each_sequence_alone(seed, count, size):
         d = nn.sequential(layers, steps=len(x), shape=3)
         alone = bs.simulate(d, {"x": x[None], "length": [len(x)]})["y"][0]
         np.testing.assert_array_equal(y, alone)
-    at_most = bs.predict(nn.sequential(layers, steps=20, shape=3), sequences, size)
-    np.testing.assert_array_equal(at_most, scores)
+    network = nn.sequential(layers, steps=20, shape=3)
+    for given_as in (sequences, nn.pad(sequences), nn.pad(sequences, side="left", value=7.0)):
+        np.testing.assert_array_equal(bs.predict(network, given_as, size), scores)
+    moved = nn.pad(sequences, 20, side="left", value=7.0).to("right")
+    found = bs.simulate(network, {"x": moved.values[:, None], "length": moved.lengths[:, None]})["y"][:, 0]
+    np.testing.assert_array_equal(found, scores)
 
 
 @quick
