@@ -34,6 +34,7 @@ SYSTEM = MODEL.A, MODEL.B, MODEL.C, MODEL.D
 SCALES = 10.0 ** np.arange(-13, 0)
 SCALE = 1e-3
 """That of the networks that are trained."""
+UNITS = {"lstm/g/W": SCALE, "lstm/g/R": 1.0, "lstm/g/b": SCALE, "F": 1 / SCALE}
 
 
 def response(u):
@@ -107,37 +108,35 @@ class Training:
     def levenberg_marquardt(self, params: Any, iterations: int) -> tuple[Any, float]:
         """The parameters after so many iterations, and their loss.
 
-        W_g and b_g are taken in units of the scale, F in those of its inverse.
+        The rows of g and F change; the gates, saturated, hardly count. W_g and b_g are taken in units of the
+        scale, F in those of its inverse.
         """
-        flat, tree = jax.tree.flatten(params)
-        units = jax.tree.leaves({p: {k: _unit(p) for k in own} for p, own in params.items()})
-        sizes = np.cumsum([a.size for a in flat])[:-1]
+        names = [(path, field) for path in UNITS for field in params[path]]
+        start = [np.asarray(params[path][field]) / UNITS[path] for path, field in names]
+        ends = np.cumsum([a.size for a in start])[:-1]
 
-        def unflatten(x: Any) -> Any:
-            parts = jax.numpy.split(x, sizes)
-            shaped = [u * part.reshape(a.shape) for u, part, a in zip(units, parts, flat, strict=True)]
-            return jax.tree.unflatten(tree, shaped)
+        def changed(x: Any) -> Any:
+            found = {path: dict(fields) for path, fields in params.items()}
+            for (path, field), old, part in zip(names, start, jax.numpy.split(x, ends), strict=True):
+                found[path][field] = UNITS[path] * part.reshape(old.shape)
+            return found
 
-        x0 = np.concatenate([np.ravel(a) / u for u, a in zip(units, flat, strict=True)])
-        residual = jax.jit(lambda x: self.residual(unflatten(x)))
-        jacobian = jax.jit(jax.jacfwd(lambda x: self.residual(unflatten(x))))
-        x, damping = x0, 1e-3
+        residual = jax.jit(lambda x: self.residual(changed(x)))
+        jacobian = jax.jit(jax.jacfwd(lambda x: self.residual(changed(x))))
+        x, damping = np.concatenate([a.ravel() for a in start]), 1e-3
         r = np.asarray(residual(x))
         for _ in range(iterations):
             J = np.asarray(jacobian(x))
-            H, gradient = J.T @ J, J.T @ r
+            H = J.T @ J
+            weight = np.diag(np.maximum(np.diag(H), 1e-9 * np.diag(H).max()))
             while damping < 1e12:
-                trial = x - np.linalg.solve(H + damping * np.diag(np.diag(H) + 1e-12), gradient)
+                trial = x - np.linalg.solve(H + damping * weight, J.T @ r)
                 after = np.asarray(residual(trial))
                 if after @ after < r @ r:
                     x, r, damping = trial, after, damping / 3
                     break
                 damping *= 4
-        return unflatten(x), float((r**2).mean())
-
-
-def _unit(path: str) -> float:
-    return {"lstm/g/W": SCALE, "lstm/g/b": SCALE, "F": 1 / SCALE}.get(path, 1.0)
+        return changed(x), float((r**2).mean())
 
 
 # -- what is printed and drawn -----------------------------------------------------------------------

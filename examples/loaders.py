@@ -18,7 +18,7 @@ END, UNKNOWN = "<eos>", "<unk>"
 
 
 def idx(path: str | Path) -> np.ndarray:
-    """The array of an IDX file, also of one that is compressed by gzip: MNIST's images (N, 28, 28) and labels (N,).
+    """The array of an IDX file, compressed by gzip or not: MNIST's images (N, 28, 28), its labels (N,).
 
     Format: two zeros, a type, the number of axes; the length of each axis, 4 bytes; the values, big-endian.
     """
@@ -90,7 +90,7 @@ def notes(path: str | Path) -> tuple[list[tuple[int, int, int]], int]:
 
 
 def _track(data: bytes, where: str) -> Iterator[tuple[int, int, int]]:
-    """The notes of a track: each event is a time since the last, a status, left out if unchanged, and data."""
+    """The notes of a track. An event is the time since the last, a status, unless it is as before, data."""
     at = time = status = 0
     sounding: dict[tuple[int, int], int] = {}
 
@@ -117,11 +117,11 @@ def _track(data: bytes, where: str) -> Iterator[tuple[int, int, int]]:
             if status == 0xFF:
                 kind = data[at]
                 at += 1
-                at += number()
+                at = number() + at  # number() moves on first
                 if kind == 0x2F:
                     break
             elif status >= 0xF0:
-                at += number()
+                at = number() + at
             else:
                 channel, kind = status & 0x0F, status >> 4
                 size = 1 if kind in (0xC, 0xD) else 2

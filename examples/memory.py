@@ -2,8 +2,9 @@
 
     python examples/memory.py [--out FOLDER]
 
-The networks of `models/lstm_memory.py` read 1000 numbers from -1 to 1, of which the first is to be remembered;
-then numbers of 1e12, and then with weights that are a thousandth off. A picture is written to FOLDER.
+The networks of `models/lstm_memory.py` read 1000 numbers from -1 to 1, of which the first is to be
+remembered; then numbers of 1e12, and then with weights that are a thousandth off. A picture is written to
+FOLDER.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ def by_time(out: Path) -> Path:
             table.add_row(cell, f"{scale:.0e}", *(f"{v:.2e}" for v in values))
             axes.loglog(steps[1:], found[1:], color=f"C{k}", label=f"scale {scale:.0e}")
             axes.loglog(steps[1:], bound, ":", color=f"C{k}", lw=1)
-        axes.set(title=cell, xlabel="steps n")
+        axes.set(title=cell, xlabel="steps n", ylim=(1e-14, 1e5))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("|y - x[1]|, and at most (dotted)")
-    figure.axes[0].legend(fontsize=8)
+    figure.axes[0].legend(fontsize=8, loc="upper left", ncols=2)
     Console().print("largest error while other numbers from -1 to 1 come", table)
     figure.savefig(out / "memory.png", dpi=120)
     return out / "memory.png"

@@ -1,13 +1,14 @@
 """How training moves an LSTM toward the edge of chaos: its spectral radius along a run.
 
     pip install "blocksim[train]"
-    python examples/spectral_radius.py [--out FOLDER]                   the digits of models/data
-    python examples/spectral_radius.py mnist IMAGES LABELS              train-images-idx3-ubyte, train-labels-idx1-ubyte
+    python examples/spectral_radius.py [--out FOLDER]
+    python examples/spectral_radius.py mnist train-images-idx3-ubyte train-labels-idx1-ubyte
     python examples/spectral_radius.py text ptb.train.txt
-    python examples/spectral_radius.py midi FOLDER_OR_FILES             Nottingham's, for instance
+    python examples/spectral_radius.py midi FOLDER_OR_FILES
 
-The radius is that of the Jacobian of a step at the equilibrium of the autonomous network, the one without
-input: 1 is where memory lasts, and where chaos begins. All biases are zero at first, and so is the
+The first takes scikit-learn's digits, which are in models/data, the last the songs of Nottingham, for
+instance. The radius is that of the Jacobian of a step at the equilibrium of the autonomous network, the one
+without input: 1 is where memory lasts, and where chaos begins. All biases are zero at first, and so is the
 equilibrium. After every tenth of the run it is computed again, printed, and drawn with the eigenvalues.
 """
 
@@ -27,6 +28,7 @@ from loaders import idx, piano_rolls, words
 from matplotlib.figure import Figure
 
 import blocksim as bs
+from blocksim.analysis.equilibrium import equilibrium
 
 DIGITS = Path(__file__).parents[1] / "models" / "data" / "lstm_digits_test.safetensors"
 Weights = dict[str, dict[str, Any]]
@@ -149,7 +151,7 @@ def train(task: Task, steps: int = 600, rate: float = 3e-3, stored: int = 10, se
 
 def eigenvalues(weights: Weights) -> np.ndarray:
     """Those of the Jacobian of a step at the equilibrium of the LSTM without input."""
-    found = bs.analysis.equilibrium(autonomous(weights))
+    found = equilibrium(autonomous(weights))
     if found.status != "ok":
         raise ValueError(f"no equilibrium: {found.reason}")
     return found.eigenvalues
@@ -185,7 +187,7 @@ def draw(name: str, rows: list[tuple[int, float, np.ndarray]], file: Path) -> Pa
     for index, label in ((0, "before"), (-1, "after")):
         right.plot(spectra[index].real, spectra[index].imag, "o", ms=4, alpha=0.6, label=label)
     right.set(aspect="equal", title="eigenvalues")
-    right.legend()
+    right.legend(loc="lower left")
     figure.savefig(file, dpi=120)
     return file
 

@@ -8,8 +8,12 @@ equilibrium, by the spectral radius of the step's Jacobian there at each step; h
 how long the network remembers. Larger weights give several equilibria, cycles, or chaos.
 """
 
+from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
 
 import blocksim as bs
 from blocksim.library import Product, Sigmoid, Sum, Tanh, UnitDelay
@@ -47,3 +51,36 @@ def reference(data, units, gain, seed, steps):
     R, b, h0, c0 = weights(units, gain, seed)
     h, c = bs.nn.reference.lstm(np.zeros((steps, 1)), np.zeros((4 * units, 1)), R, b, h0, c0)
     return {"h": h, "c": c}
+
+
+def report(result: bs.Result, folder: Path, units, gain, seed):
+    """The equilibrium, how stable it is, and how the states come near it."""
+    found = bs.analysis.equilibrium(model(units, gain, seed))
+    table = Table("equilibrium", found.status)
+    if found.state is None:
+        table.add_row("why", found.reason)
+        Console().print(table)
+        return []
+    radius = found.spectral_radius
+    distance = np.hypot(*(np.linalg.norm(result[n] - x, axis=1) for n, x in found.state.items()))
+    table.add_row("method", found.method)
+    table.add_row("residual", f"{found.residual:.1e}")
+    table.add_row("spectral radius", f"{radius:.4f}, {'stable' if found.stable else 'not stable'}")
+    table.add_row("distance of the states at first", f"{distance[0]:.3g}")
+    table.add_row("and at last", f"{distance[-1]:.3g}")
+    Console().print(table)
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    states, far = figure.subplots(1, 2)
+    states.plot(result["cell_state"])
+    for value in found.state["cell_state"]:
+        states.axhline(value, ls=":", lw=1, color="gray")
+    states.set(xlabel="step", title="cell_state, and the equilibrium (dotted)")
+    far.semilogy(distance, label="distance of the states from it")
+    k = np.arange(len(distance))
+    far.semilogy(k, distance[-1] * radius ** (k - k[-1]), ":", color="gray", label="spectral radius ^ step")
+    far.set(xlabel="step", title=f"spectral radius {radius:.3f}")
+    far.legend()
+    picture = folder / "lstm_autonomous_decay.png"
+    figure.savefig(picture, dpi=120)
+    return [picture]

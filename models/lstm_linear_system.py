@@ -62,19 +62,22 @@ def reference(data, scale, construction):
     return {"y": y, "z": z, "error": y - z}
 
 
+def at_rest(A, B, C, D):
+    """What comes out for an input that stays 1."""
+    return (C @ np.linalg.solve(np.eye(len(A)) - A, B) + D).item()
+
+
 def report(result: bs.Result, folder: Path, scale, construction):
     """How far the network is from the system, also at three times the input, and both over time."""
     threefold = bs.simulate(model(scale, construction), {"u": 3 * result["u"]}, dt=DT)
     one, three = (np.linalg.norm(run["error"]) for run in (result, threefold))
-    read = bs.nn.linear_system_from_lstm(
-        bs.nn.lstm_from_linear_system(A, B, C, D, scale, construction), scale
-    )
-    gain = read[2] @ np.linalg.solve(np.eye(len(read[0])) - read[0], read[1]) + read[3]
+    network = bs.nn.lstm_from_linear_system(A, B, C, D, scale, construction)
+    system, read = (A, B, C, D), bs.nn.linear_system_from_lstm(network, scale)
     table = Table("samples", f"{len(result['u'])}")
     table.add_row("norm of y - z", f"{one:.3g} = {one / scale**2:.3g} scale^2")
     table.add_row("at three times the input", f"{three / one:.1f} times that")
-    table.add_row("gain at rest, of the system", f"{(C @ np.linalg.solve(np.eye(4) - A, B)).item():.7f}")
-    table.add_row("gain at rest, read out of the weights", f"{gain.item():.7f}")
+    table.add_row("gain at rest, of the system", f"{at_rest(*system):.7f}")
+    table.add_row("gain at rest, read out of the weights", f"{at_rest(*read):.7f}")
     Console().print(table)
 
     picture = folder / "lstm_linear_system_signals.png"

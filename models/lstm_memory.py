@@ -43,9 +43,8 @@ def reference(data, cell, scale, units):
 def report(result: bs.Result, folder: Path, cell, scale):
     """What is remembered at the end, how far off it is and may be, and the units that remember."""
     x, y = result["x"], result["y"]
-    bound = bs.nn.memory_bound(
-        cell, max(2, len(x)), scale, size=max(abs(x[0, 0]), 1e-300), others=abs(x).max()
-    )
+    first, largest = np.maximum([abs(x[0, 0]), abs(x).max()], 1e-300)
+    bound = bs.nn.memory_bound(cell, max(2, len(x)), scale, size=first, others=largest)
     table = Table("steps", f"{len(x)}")
     table.add_row("the first input", f"{x[0, 0]:.9f}")
     table.add_row("the last output", f"{y[-1, 0]:.9f}")
