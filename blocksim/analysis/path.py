@@ -191,7 +191,7 @@ def newton(
     """
     x, before = np.array(x, float), np.inf
     for k in range(1, iterations + 1):
-        solved = _solve(*function(x)[::-1])
+        solved = solve(*function(x)[::-1])
         if solved is None:
             return x, k, False
         size, scale = float(np.max(np.abs(solved[0]), initial=0.0)), 1 + float(np.max(np.abs(x), initial=0.0))
@@ -203,7 +203,7 @@ def newton(
     return x, iterations, False
 
 
-def _solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
+def solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
     """A^-1 b and sign det A; None for a matrix that is singular or not finite."""
     from scipy.linalg import lapack
 
@@ -242,7 +242,7 @@ class _Walk:
         """The unit tangent on the side of `along`, and the sign of the bordered determinant."""
         last = np.zeros(len(along))
         last[-1] = 1.0
-        solved = _solve(np.vstack([slope, self.weights * along]), last)
+        solved = solve(np.vstack([slope, self.weights * along]), last)
         return None if solved is None else (solved[0] / self.norm(solved[0]), solved[1])
 
     def point(self, u: Vector, tangent: Vector, sign: int, ds: float = 0.0, iterations: int = 0) -> Point:
@@ -271,7 +271,7 @@ class _Walk:
         for k in range(1, c.iterations + 1):
             value, slope = self.at(u)
             off = np.dot(self.weights * along, u - guess)
-            solved = _solve(np.vstack([slope, self.weights * along]), np.append(value, off))
+            solved = solve(np.vstack([slope, self.weights * along]), np.append(value, off))
             if solved is None:
                 return "the bordered system is singular"
             size = self.norm(solved[0])
