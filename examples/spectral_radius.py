@@ -28,7 +28,6 @@ from loaders import idx, piano_rolls, words
 from matplotlib.figure import Figure
 
 import blocksim as bs
-from blocksim.analysis.equilibrium import equilibrium
 
 DIGITS = Path(__file__).parents[1] / "models" / "data" / "lstm_digits_test.safetensors"
 Weights = dict[str, dict[str, Any]]
@@ -151,7 +150,7 @@ def train(task: Task, steps: int = 600, rate: float = 3e-3, stored: int = 10, se
 
 def eigenvalues(weights: Weights) -> np.ndarray:
     """Those of the Jacobian of a step at the equilibrium of the LSTM without input."""
-    found = equilibrium(autonomous(weights))
+    found = bs.analysis.equilibrium(autonomous(weights))
     if found.status != "ok":
         raise ValueError(f"no equilibrium: {found.reason}")
     return found.eigenvalues

