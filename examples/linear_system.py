@@ -146,7 +146,7 @@ def described(A, B, C, D) -> list[str]:
     """D, the gain at rest, and the radii of the poles and of the finite zeros."""
     n = len(A)
     pencil = np.block([[A, B], [C, D]]), np.pad(np.eye(n), (0, 1))
-    zeros = abs(eigvals(*pencil))
+    zeros = abs(np.asarray(eigvals(*pencil)))
     gain = C @ np.linalg.solve(np.eye(n) - A, B) + D
     radii = (np.sort(r)[::-1] for r in (abs(np.linalg.eigvals(A)), zeros[zeros < 100]))
     return [f"{D.item():.4f}", f"{gain.item():.4f}", *(" ".join(f"{r:.3f}" for r in row) for row in radii)]

@@ -153,7 +153,7 @@ def eigenvalues(weights: Weights) -> np.ndarray:
     found = bs.analysis.equilibrium(autonomous(weights))
     if found.status != "ok":
         raise ValueError(f"no equilibrium: {found.reason}")
-    return found.eigenvalues
+    return np.asarray(found.eigenvalues)
 
 
 def autonomous(weights: Weights) -> bs.Diagram:
@@ -181,10 +181,10 @@ def draw(name: str, rows: list[tuple[int, float, np.ndarray]], file: Path) -> Pa
     loss = left.twinx()
     loss.semilogy(steps, losses, "C1.--", lw=1)
     loss.set_ylabel("loss (dashed)")
-    turn = np.exp(2j * np.pi * np.linspace(0, 1, 200))
-    right.plot(turn.real, turn.imag, color="gray", lw=0.8)
+    turn = 2 * np.pi * np.linspace(0, 1, 200)
+    right.plot(np.cos(turn), np.sin(turn), color="gray", lw=0.8)
     for index, label in ((0, "before"), (-1, "after")):
-        right.plot(spectra[index].real, spectra[index].imag, "o", ms=4, alpha=0.6, label=label)
+        right.plot(np.real(spectra[index]), np.imag(spectra[index]), "o", ms=4, alpha=0.6, label=label)
     right.set(aspect="equal", title="eigenvalues")
     right.legend(loc="lower left")
     figure.savefig(file, dpi=120)
@@ -211,7 +211,7 @@ def main() -> None:
     rows = follow(task, steps=options.steps, seed=options.seed)
     print(" step   loss  radius  largest real part")
     for step, loss, found in rows:
-        print(f"{step:5d} {loss:6.3f} {abs(found).max():7.3f} {found.real.max():18.3f}")
+        print(f"{step:5d} {loss:6.3f} {abs(found).max():7.3f} {np.real(found).max():18.3f}")
     print(draw(options.task, rows, options.out / f"spectral_radius_{options.task}.png"))
 
 

@@ -34,8 +34,8 @@ def model(units: int = 8, gain: float = 1.0, seed: int = 0) -> bs.Diagram:
     d = bs.Diagram("lstm_autonomous")
     hidden, cell = d.add("hidden_state", UnitDelay(h0)), d.add("cell_state", UnitDelay(c0))
     i, f, g, o = (
-        d.add(key, bs.nn.dense(*rows, Tanh() if key == "g" else Sigmoid(), name=key), hidden)
-        for key, *rows in zip("ifgo", np.split(R, 4), np.split(b, 4), strict=True)
+        d.add(key, bs.nn.dense(W, v, Tanh() if key == "g" else Sigmoid(), name=key), hidden)
+        for key, W, v in zip("ifgo", np.split(R, 4), np.split(b, 4), strict=True)
     )
     c = d.add("c", Sum(), d.add("keep", Product(), f, cell), d.add("write", Product(), i, g))
     h = d.add("h", Product(), o, d.add("squash", Tanh(), c))
