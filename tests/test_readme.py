@@ -71,13 +71,24 @@ def test_sequences(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["activations.png"]
 
 
+def test_dynamics(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    layer = bs.nn.lstm(**random_lstm(rng, 2, 3, 0.5))
+    scope: dict[str, object] = {"bs": bs, "layer": layer, "x": rng.normal(size=(200, 2))}
+    exec(BLOCKS[6], scope)
+    assert scope["loop"].inputs == ("f[0]", "f[1]", "f[2]")  # pyright: ignore
+    assert [file.name for file in tmp_path.iterdir()] == ["eigenvalues.png"]
+    assert "most in" in capsys.readouterr().out
+
+
 def test_a_model_from_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, *outputs = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n"]) for n in "xyh")
     nodes = [onnx.helper.make_node("Tanh", ["x"], ["y"]), onnx.helper.make_node("Exp", ["y"], ["h"])]
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [x], outputs)), "network.onnx")
     scope: dict[str, object] = {"bs": bs, "x": np.ones(3)}
-    exec(BLOCKS[6], scope)
+    exec(BLOCKS[7], scope)
     np.testing.assert_allclose(scope["h"], np.exp(np.tanh(np.ones(3))), rtol=1e-6)  # pyright: ignore
     assert list(scope["d"].nodes) == ["Tanh", "Exp"]  # pyright: ignore
 
@@ -91,7 +102,7 @@ def test_weights_from_elsewhere(tmp_path, monkeypatch):
     module = torch.nn.LSTM(2, 3)
     trained = bs.nn.lstm(weights["W"], weights["R"], weights["b"]).parameters()
     scope: dict[str, object] = {"bs": bs, "module": module, "trained": trained}
-    exec(BLOCKS[7], scope)
+    exec(BLOCKS[8], scope)
     np.testing.assert_allclose(module.weight_ih_l0.detach(), weights["W"], rtol=1e-6)
     copy, layer = (d.parameters() for d in (bs.interop.matlab.to_diagram("copy.mat"), scope["layer"]))
     for path, fields in layer.items():

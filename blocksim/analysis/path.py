@@ -171,6 +171,40 @@ def follow(
     return ended("max steps", f"{control.max_steps} steps led to t = {points[-1].t:.6g}")
 
 
+def walk_between(
+    family: Family,
+    before: Point,
+    after: Point,
+    control: Control = Control(),  # noqa: B008: frozen
+) -> Callable[[float], Point | str]:
+    """The points of a path between two that follow each other: a function of the distance from `before`.
+
+    It gives the point in the plane at this distance (0 to after.ds) normal to the tangent of `before`, or
+    says why there is none.
+
+    >>> import numpy as np
+    >>> circle = lambda x, t: (x**2 + t**2 - 1, np.diag(2 * x), np.array([2 * t]))  # noqa: E731
+    >>> path = follow(circle, [0.6], 0.8, target=None, until=lambda p: p.dt < 0, direction=1)
+    >>> point = walk_between(circle, *path.points[-2:])(path.points[-1].ds / 2)
+    >>> abs(point.x.item() ** 2 + point.t**2 - 1) < 1e-12
+    True
+    """
+    walk = _Walk(family, before.x, before.t, control)
+    along = np.append(before.dx, before.dt)
+    chord = np.append(after.x, after.t) - np.append(before.x, before.t) - after.ds * along
+
+    def at(ds: float) -> Point | str:
+        guess = np.append(before.x, before.t) + ds * along + (ds / after.ds) ** 2 * chord
+        corrected = walk.correct(guess, along, after.ds)
+        if isinstance(corrected, str):
+            return corrected
+        u, iterations = corrected
+        found = walk.tangent(walk.at(u)[1], along)
+        return "the bordered system is singular" if found is None else walk.point(u, *found, ds, iterations)
+
+    return at
+
+
 def newton(
     function: Callable[[Vector], tuple[Vector, Vector]],
     x: ArrayLike,
