@@ -110,6 +110,20 @@ def test_weights_from_elsewhere(tmp_path, monkeypatch):
             np.testing.assert_array_equal(copy[path][name], array)
 
 
+def test_calculated_networks():
+    rng = np.random.default_rng(0)
+    A, B, C, D = 0.3 * rng.normal(size=(3, 3)), *(rng.normal(size=s) for s in ((3, 1), (2, 3), (2, 1)))
+    scope: dict[str, object] = {"bs": bs, "A": A, "B": B, "C": C, "D": D}
+    exec(next(block for block in BLOCKS if "lstm_from_linear_system" in block), scope)
+    An, Bn, Cn, Dn = (np.asarray(scope[name]) for name in ("An", "Bn", "Cn", "Dn"))
+    np.testing.assert_allclose(Dn, D, atol=1e-12)
+    np.testing.assert_allclose(Cn @ An @ Bn, C @ A @ B, atol=1e-12)
+    memory = scope["memory"]
+    assert isinstance(memory, bs.Diagram)
+    y = bs.simulate(memory, {"x": rng.normal(size=(50, 1))})["y"]
+    assert np.ptp(y) < 1e-8
+
+
 def test_the_set_up_is_two_lines():
     lines = [line for line in README.read_text().splitlines() if line.startswith("python3 -m venv")]
     assert len(lines) == 2
