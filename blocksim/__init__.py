@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blocksim import errors, interop, library, nn
+from blocksim import analysis, errors, interop, library, nn
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.diagram import Diagram
 from blocksim.draw import draw
@@ -29,6 +29,7 @@ __all__ = [
     "Signal",
     "Simulator",
     "activations",
+    "analysis",
     "block",
     "closed_loop",
     "compile",

@@ -1,4 +1,4 @@
-"""The command line: `blocksim run`, `draw`, `check` and `verify` on model scripts."""
+"""The command line: `blocksim run`, `draw`, `check`, `verify`, `linearize`, `equilibria` on model scripts."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from blocksim.script import Case, Script
 
 LONG = 10_000
 """A run of more steps than this shows its progress."""
+SHOWN = 10
+"""How many poles, zeros or gains `linearize` prints."""
 RUNS = 20
 """How many runs of a batch `verify` takes."""
 
@@ -272,6 +274,97 @@ def verify(
     )
     if not passed:
         raise typer.Exit(1)
+
+
+Picture = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="FILE", help="A picture: .png, .svg or .pdf.")
+]
+
+
+@app.command(
+    epilog="Example: [bold]blocksim linearize models/pid.py -i setpoint -y plant -o poles.png[/bold]"
+)
+def linearize(
+    model: Model,
+    settings: Settings = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("-i", "--from", metavar="SIGNAL", help="An input, or a signal to cut; repeatable."),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None, typer.Option("-y", "--to", metavar="SIGNAL", help="An output; repeatable.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The subsystem to linearize, else the whole.")
+    ] = None,
+    rest: Annotated[
+        bool, typer.Option("--rest", help="At an equilibrium, else at the initial state; inputs zero.")
+    ] = False,
+    dt: Dt = None,
+    out: Picture = None,
+) -> None:
+    """Linearize a model; print its sizes, poles, zeros and gains; draw the poles and zeros."""
+    script = Script(model)
+    options = script.options(settings or [], dt)
+    diagram = script.diagram(options)
+    at = bs.analysis.equilibrium(diagram, dt=options["dt"]) if rest else None
+    found = bs.analysis.linearize(diagram, at, inputs, outputs, within=within, dt=options["dt"])
+    where = "the equilibrium" if rest else "the initial state"
+    typer.echo(f"{script.name} at {where}: {str(found)[1:-1].removeprefix('StateSpace: ')}")
+    verdict = "stable" if found.stable else "not stable"
+    typer.echo(f"{verdict}: the largest pole has magnitude {found.spectral_radius:.6g}")
+    for what, values in (("poles", found.poles), ("zeros", found.zeros)):
+        _list(f"{what}: {len(values)}" if len(values) else what, _numbers(values))
+    pairs = [(i, j) for i in range(len(found.outputs)) for j in range(len(found.inputs))]
+    rows = [f"{found.outputs[i]} from {found.inputs[j]}: {found.dcgain[i, j]:.6g}" for i, j in pairs[:SHOWN]]
+    _list("gains at rest", [*rows, f"and {len(pairs) - SHOWN} more"] if len(pairs) > SHOWN else rows)
+    if out:
+        bs.analysis.plot_poles_zeros(found, out, title=script.name)
+        typer.echo(f"wrote {out}")
+
+
+@app.command(
+    epilog="Example: [bold]blocksim equilibria models/lstm_layer.py -p hidden=8 -o eigenvalues.png[/bold]"
+)
+def equilibria(
+    model: Model,
+    settings: Settings = None,
+    starts: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many random starts to search from.")
+    ] = 32,
+    dt: Dt = None,
+    out: Picture = None,
+) -> None:
+    """Find the states that a step leaves as they are, with zero inputs; draw their eigenvalues."""
+    script = Script(model)
+    options = script.options(settings or [], dt)
+    found = bs.analysis.equilibria(script.diagram(options), starts=starts, dt=options["dt"])
+    typer.echo(f"{script.name}: {found.reason}")
+    for number, point in enumerate(found, 1):
+        verdict = "stable" if point.stable else "unstable"
+        typer.echo(
+            f"{number}. {verdict}, largest eigenvalue {point.spectral_radius:.6g}, index {point.index:+d}, "
+            f"residual {point.residual:.1e}"
+        )
+        for path, state in (point.state or {}).items():
+            text = np.array2string(state, threshold=8, formatter={"float_kind": "{:.5g}".format})
+            typer.echo(f"  {path} {text}")
+    if not len(found):
+        raise typer.Exit(1)
+    if out:
+        named = {f"{number}": point for number, point in enumerate(found, 1)}
+        bs.analysis.plot_eigenvalues(named, out, title=f"{script.name}, eigenvalues at its equilibria")
+        typer.echo(f"wrote {out}")
+
+
+def _numbers(values: Array) -> Iterable[str]:
+    """Eigenvalues as text, a pair in one line."""
+    shown = [value for value in values if np.imag(value) >= 0]
+    for value in shown[:SHOWN]:
+        pair = f" +- {np.imag(value):.6g}j" if np.imag(value) else ""
+        yield f"{np.real(value):.6g}{pair}, magnitude {abs(value):.6g}"
+    if len(shown) > SHOWN:
+        yield f"and {len(shown) - SHOWN} more"
 
 
 def _is_long(case: Case) -> bool:

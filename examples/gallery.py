@@ -16,10 +16,11 @@ from blocksim.script import Case, Script
 HERE = Path(__file__).parent
 FOLDER = HERE / "gallery"
 DEPTHS = {
-    "digit_strings": 1, "lstm_deep": 0, "pendulum": 1, "speakers": 1, "video": 0, "wave_frequency": 0,
+    "digit_strings": 1, "lstm_deep": 0, "lstm_linear_system": 2, "lstm_memory": 1, "pendulum": 1,
+    "speakers": 1, "video": 0, "wave_frequency": 0,
 }  # fmt: skip
 """How far to open those models that are too wide to be read in a README otherwise."""
-REPORTS = ("digit_strings", "lstm_deep")
+REPORTS = ("digit_strings", "lstm_autonomous", "lstm_deep")
 """The models of which the reports' pictures are shown, too."""
 
 

@@ -243,6 +243,49 @@ def test_verify_takes_the_first_runs_of_a_large_batch(folder):
     assert "leak.py has no reference(): the outputs are compared with bdsim alone" in printed
 
 
+# -- linearize, equilibria ------------------------------------------------------------------------
+
+
+def test_linearize_prints_sizes_poles_zeros_and_gains(folder):
+    printed = succeed("linearize", "leak.py", "-p", "size=1", "-o", "poles.png")
+    for line in (
+        "leak at the initial state: 1 states, 1 inputs, 1 outputs, steps of 1 s",
+        "stable: the largest pole has magnitude 0.5",
+        "poles: 1\n  0.5, magnitude 0.5",
+        "zeros: none",
+        "gains at rest\n  y[0] from u[0]: 2\n",
+        "wrote poles.png",
+    ):
+        assert line in printed
+    assert Path("poles.png").read_bytes().startswith(b"\x89PNG")
+    many = succeed("linearize", "leak.py", "-p", "size=12", "-p", "rate=1.5", "--dt", "0.1", "--rest")
+    assert "leak at the equilibrium: 12 states, 12 inputs, 12 outputs, steps of 0.1 s" in many
+    assert "not stable: the largest pole has magnitude 1.5" in many
+    assert "  and 2 more\n" in many
+    assert "  and 134 more\n" in many
+
+
+def test_linearize_opens_loops_and_subsystems(folder):
+    pid = str(ROOT / "models" / "pid.py")
+    assert "y from setpoint: 1\n" in succeed("linearize", pid, "-i", "setpoint")
+    loop = succeed("linearize", pid, "-i", "error", "-i", "setpoint", "-y", "error")
+    assert "gains at rest\n  error from error: inf\n  error from setpoint: 1\n" in loop
+    assert "inputs=[its path]" in fail("linearize", pid)
+    plant = succeed("linearize", pid, "-i", "plant/force", "--within", "plant")
+    assert "plant/position from plant/force: 1\n" in plant
+    assert "0.9975 +- 0.00968246j" in plant
+
+
+def test_equilibria_prints_the_points(folder):
+    printed = succeed("equilibria", "leak.py", "-p", "rate=0.25", "--starts", "2", "-o", "e.svg")
+    assert "leak: 1 found" in printed
+    assert "1. stable, largest eigenvalue 0.25, index +1, residual 0.0e+00\n  memory [0 0]\n" in printed
+    assert "<svg" in Path("e.svg").read_text()
+    none = blocksim("equilibria", "counter.py", "--starts", "2")
+    assert none.exit_code == 1
+    assert "counter: no equilibrium was found" in none.stdout
+
+
 # -- errors -------------------------------------------------------------------------------------
 
 MODEL = "import blocksim as bs\n\ndef model():\n    "
@@ -365,6 +408,9 @@ COMMANDS = {
     "run counter.py --steps 1000000000000000": ["Unable to allocate", "Run fewer steps"],
     "draw leak.py -o leak.xyz": ["leak.xyz"],
     "check none.py": ["none.py: expected a model script"],
+    "linearize leak.py -i v": ["signal 'v'", "expected the path of a signal", "There is 'u'"],
+    "linearize leak.py --within kept": ["within='kept'", "the path of a subsystem"],
+    "equilibria leak.py -o e.xyz": ["e.xyz", "a file name that ends in"],
     "verify leak.py -p size=x": ["option -p size=x", "an integer"],
 }
 
@@ -424,7 +470,7 @@ def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-@pytest.mark.parametrize("command", ["run", "draw", "check", "verify"])
+@pytest.mark.parametrize("command", ["run", "draw", "check", "verify", "linearize", "equilibria"])
 def test_help_shows_an_example(command):
     shown = program(command, "--help")
     assert shown.returncode == 0

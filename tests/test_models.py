@@ -70,6 +70,10 @@ def test_reference(name):
         ("gru_layer", ["inputs=2", "hidden=5", "outputs=1", "seed=3"]),
         ("rnn_layer", ["inputs=2", "hidden=5", "outputs=1", "seed=3"]),
         ("lstm_stacked", ["seed=4"]),
+        ("lstm_autonomous", ["units=3", "gain=1.5", "seed=2"]),
+        ("lstm_linear_system", ["scale=1e-2", "construction=inverse"]),
+        ("lstm_memory", ["cell=gru", "scale=0.1", "units=2", "length=9"]),
+        ("lstm_memory", ["cell=rnn", "scale=0.1", "length=9"]),
         ("pid", ["kp=20", "ki=0", "kd=2"]),
         ("biquad", ["cutoff=100", "q=8", "seconds=0.05"]),
     ],
@@ -79,8 +83,9 @@ def test_options_reach_the_model_and_its_reference(name, settings):
     result = case.simulate(record="**")
     for path, expected in case.reference().items():
         np.testing.assert_allclose(result[path], expected, rtol=1e-12, atol=1e-12)
-    y = default.simulate()["y"]
-    assert y.shape != result["y"].shape or abs(y - result["y"]).max() > 1e-3
+    name = next(iter(default.plan.outputs))
+    y = default.simulate()[name]
+    assert y.shape != result[name].shape or abs(y - result[name]).max() > 1e-3
 
 
 def test_lstm_layer_has_the_parameters_of_the_literature():
@@ -164,6 +169,32 @@ def test_digits_run_without_torch_and_scikit_learn(tmp_path):
     ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert "read correctly" in ran.stdout
+
+
+# -- calculated networks ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "row"),
+    [
+        ("lstm_autonomous", "seed=0", r"residual +│ [\d.]+e-1[5-9] .*spectral radius +│ 0\.7941, stable"),
+        ("lstm_linear_system", "scale=1e-4", r"1\.4\de\+05 scale\^2 .*input +│ 27\.0 times"),
+        ("lstm_memory", "cell=lstm", r"error +│ 1\.37e-06 .*at most +│ 1\.37e-06 "),
+        ("lstm_memory", "cell=rnn", r"error +│ 2\.\d\de-05 .*at most +│ 2\.\d\de-05 "),
+    ],
+)
+def test_calculated_networks_report_what_they_are(name, setting, row, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(row, blocksim("run", MODELS[name], "-p", setting), re.DOTALL)
+
+
+def test_an_autonomous_lstm_decays_by_its_spectral_radius():
+    case = prepare("lstm_autonomous")
+    found = bs.analysis.equilibrium(case.diagram)
+    assert found.state is not None
+    run = case.simulate(record=["hidden_state", "cell_state"])
+    far = np.hypot(*(np.linalg.norm(run[n] - x, axis=1) for n, x in found.state.items()))
+    assert far[50] / far[40] == pytest.approx(found.spectral_radius**10, rel=0.01)
 
 
 # -- networks of sequences ------------------------------------------------------------------------

@@ -71,13 +71,24 @@ def test_sequences(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["activations.png"]
 
 
+def test_dynamics(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    layer = bs.nn.lstm(**random_lstm(rng, 2, 3, 0.5))
+    scope: dict[str, object] = {"bs": bs, "layer": layer, "x": rng.normal(size=(200, 2))}
+    exec(BLOCKS[6], scope)
+    assert scope["loop"].inputs == ("f[0]", "f[1]", "f[2]")  # pyright: ignore
+    assert [file.name for file in tmp_path.iterdir()] == ["eigenvalues.png"]
+    assert "most in" in capsys.readouterr().out
+
+
 def test_a_model_from_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, *outputs = (onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n"]) for n in "xyh")
     nodes = [onnx.helper.make_node("Tanh", ["x"], ["y"]), onnx.helper.make_node("Exp", ["y"], ["h"])]
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [x], outputs)), "network.onnx")
     scope: dict[str, object] = {"bs": bs, "x": np.ones(3)}
-    exec(BLOCKS[6], scope)
+    exec(BLOCKS[7], scope)
     np.testing.assert_allclose(scope["h"], np.exp(np.tanh(np.ones(3))), rtol=1e-6)  # pyright: ignore
     assert list(scope["d"].nodes) == ["Tanh", "Exp"]  # pyright: ignore
 
@@ -91,12 +102,26 @@ def test_weights_from_elsewhere(tmp_path, monkeypatch):
     module = torch.nn.LSTM(2, 3)
     trained = bs.nn.lstm(weights["W"], weights["R"], weights["b"]).parameters()
     scope: dict[str, object] = {"bs": bs, "module": module, "trained": trained}
-    exec(BLOCKS[7], scope)
+    exec(BLOCKS[8], scope)
     np.testing.assert_allclose(module.weight_ih_l0.detach(), weights["W"], rtol=1e-6)
     copy, layer = (d.parameters() for d in (bs.interop.matlab.to_diagram("copy.mat"), scope["layer"]))
     for path, fields in layer.items():
         for name, array in fields.items():
             np.testing.assert_array_equal(copy[path][name], array)
+
+
+def test_calculated_networks():
+    rng = np.random.default_rng(0)
+    A, B, C, D = 0.3 * rng.normal(size=(3, 3)), *(rng.normal(size=s) for s in ((3, 1), (2, 3), (2, 1)))
+    scope: dict[str, object] = {"bs": bs, "A": A, "B": B, "C": C, "D": D}
+    exec(next(block for block in BLOCKS if "lstm_from_linear_system" in block), scope)
+    An, Bn, Cn, Dn = (np.asarray(scope[name]) for name in ("An", "Bn", "Cn", "Dn"))
+    np.testing.assert_allclose(Dn, D, atol=1e-12)
+    np.testing.assert_allclose(Cn @ An @ Bn, C @ A @ B, atol=1e-12)
+    memory = scope["memory"]
+    assert isinstance(memory, bs.Diagram)
+    y = bs.simulate(memory, {"x": rng.normal(size=(50, 1))})["y"]
+    assert np.ptp(y) < 1e-8
 
 
 def test_the_set_up_is_two_lines():

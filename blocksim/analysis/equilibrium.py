@@ -302,6 +302,9 @@ class Solver:
         if attempt.x is None:
             return Equilibrium(attempt.status, attempt.reason, attempt.method, path=attempt.path, tried=tried)
         z = self.problem.lift(attempt.x)
+        if not np.isfinite(z).all():
+            why = "a state of the solution is not finite: a forget gate is fully open, and its cell grows"
+            return Equilibrium("inaccurate", why, attempt.method, path=attempt.path, tried=tried)
         gap = self.problem.step(z) - z
         residual = float(np.max(np.abs(gap)))
         J = self.problem.jacobian(z)

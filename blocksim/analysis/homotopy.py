@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from blocksim.analysis.lstm_form import LstmForm
-from blocksim.analysis.path import Family, Path, Point, Vector, newton
+from blocksim.analysis.path import Family, Path, Point, Vector, newton, solve
 
 Map = Callable[[Vector], tuple[Vector, Vector]]
 """x -> R(x), R'(x)."""
@@ -100,7 +100,7 @@ class _TooManyError(Exception):
     pass
 
 
-def integrate(family: Family, x: Vector, *, length: float = 200.0, evaluations: int = 4000) -> Path:
+def integrate(family: Family, x: Vector, *, length: float = 1e6, evaluations: int = 4000) -> Path:
     """The path from (x, 0) to t = 1 as an ordinary differential equation in arclength, then Newton at t = 1.
 
     u' is the unit tangent, on the side on which the determinant of [[H_x, H_t], [u']] is positive: at the
@@ -109,7 +109,7 @@ def integrate(family: Family, x: Vector, *, length: float = 200.0, evaluations: 
     from scipy.integrate import solve_ivp
 
     count = 0
-    last = np.append(np.zeros(len(x)), 1.0)
+    last: Vector = np.append(np.zeros(len(x)), 1.0)
 
     def tangent(_: float, u: Vector) -> Vector:
         nonlocal count, last
@@ -118,12 +118,14 @@ def integrate(family: Family, x: Vector, *, length: float = 200.0, evaluations: 
             raise _TooManyError
         by_x, by_t = family(u[:-1], float(u[-1]))[1:]
         bordered = np.vstack([np.column_stack([by_x, by_t]), last])
-        z = np.linalg.solve(bordered, np.append(np.zeros(len(x)), 1.0))
-        last = float(np.linalg.slogdet(bordered)[0]) * z / np.linalg.norm(z)
+        found = solve(bordered, np.append(np.zeros(len(x)), 1.0))
+        if found is None:
+            raise np.linalg.LinAlgError
+        last = found[1] * found[0] / np.linalg.norm(found[0])
         return last
 
     start = np.append(x, 0.0)
-    if np.linalg.slogdet(family(x, 0.0)[1])[0] == 0:
+    if solve(family(x, 0.0)[1], x) is None:
         return Path("singular start", "H_x is singular at the start, t = 0", x, 0.0)
 
     def arrived(_: float, u: Vector) -> float:
@@ -131,27 +133,27 @@ def integrate(family: Family, x: Vector, *, length: float = 200.0, evaluations: 
 
     arrived.terminal = True  # pyright: ignore[reportFunctionMemberAccess]
     try:
-        found: Any = solve_ivp(tangent, (0.0, length), start, rtol=1e-6, atol=1e-9, events=arrived)
+        run: Any = solve_ivp(tangent, (0.0, length), start, rtol=1e-6, atol=1e-9, events=arrived)
     except _TooManyError:
         return Path(
             "max steps", f"{evaluations} evaluations did not lead to t = 1", x, 0.0, evaluations=count
         )
     except np.linalg.LinAlgError:
         return Path("step failed", "the bordered system is singular", x, 0.0, evaluations=count)
-    points, lengths = [], np.diff(found.t, prepend=0.0)
-    for u, ds in zip(found.y.T, lengths, strict=True):
+    points, lengths = [], np.diff(run.t, prepend=0.0)
+    for u, ds in zip(run.y.T, lengths, strict=True):
         count = 0
         by_s = tangent(0.0, u)
         points.append(Point(u[:-1], float(u[-1]), by_s[:-1], float(by_s[-1]), 1, float(ds)))
-    end = found.y[:, -1]
+    end = run.y[:, -1]
     path = Path("left", f"a length of {length:g} led to t = {end[-1]:.6g}", end[:-1], float(end[-1]), points)
-    path.evaluations = int(found.nfev)
-    if found.status == 1:
+    path.evaluations = int(run.nfev)
+    if run.status == 1:
         corrected, _, converged = newton(lambda x: family(x, 1.0)[:2], end[:-1])
         if converged:
             path.status, path.reason, path.x, path.t = "ok", "arrived at t = 1", corrected, 1.0
         else:
             path.status, path.reason = "step failed", "Newton did not converge at t = 1"
-    elif found.status < 0:
-        path.status, path.reason = "step failed", str(found.message)
+    elif run.status < 0:
+        path.status, path.reason = "step failed", str(run.message)
     return path

@@ -63,9 +63,12 @@ class LstmForm:
         return np.block([[np.diag(f), M], [np.diag(k * f), to_h]])
 
     def cell(self, h: Vector) -> Vector:
-        """The cell that goes with h at an equilibrium: c = i*g*(1 + e^z_f)."""
+        """The cell that goes with h at an equilibrium: c = i*g*(1 + e^z_f), infinite beyond LARGEST.
+
+        There f is 1 in floats and c so large that c + i*g is c: each number would pass for an equilibrium.
+        """
         i, _, g, _, z_f = self.gates(h)
-        return i * g * (1 + np.exp(np.minimum(z_f, LARGEST)))
+        return np.where(z_f > LARGEST, np.inf, i * g * (1 + np.exp(np.minimum(z_f, LARGEST))))
 
     def lift(self, h: Vector) -> Vector:
         """[c; h]."""

@@ -171,6 +171,40 @@ def follow(
     return ended("max steps", f"{control.max_steps} steps led to t = {points[-1].t:.6g}")
 
 
+def walk_between(
+    family: Family,
+    before: Point,
+    after: Point,
+    control: Control = Control(),  # noqa: B008: frozen
+) -> Callable[[float], Point | str]:
+    """The points of a path between two that follow each other: a function of the distance from `before`.
+
+    It gives the point in the plane at this distance (0 to after.ds) normal to the tangent of `before`, or
+    says why there is none.
+
+    >>> import numpy as np
+    >>> circle = lambda x, t: (x**2 + t**2 - 1, np.diag(2 * x), np.array([2 * t]))  # noqa: E731
+    >>> path = follow(circle, [0.6], 0.8, target=None, until=lambda p: p.dt < 0, direction=1)
+    >>> point = walk_between(circle, *path.points[-2:])(path.points[-1].ds / 2)
+    >>> abs(point.x.item() ** 2 + point.t**2 - 1) < 1e-12
+    True
+    """
+    walk = _Walk(family, before.x, before.t, control)
+    along = np.append(before.dx, before.dt)
+    chord = np.append(after.x, after.t) - np.append(before.x, before.t) - after.ds * along
+
+    def at(ds: float) -> Point | str:
+        guess = np.append(before.x, before.t) + ds * along + (ds / after.ds) ** 2 * chord
+        corrected = walk.correct(guess, along, after.ds)
+        if isinstance(corrected, str):
+            return corrected
+        u, iterations = corrected
+        found = walk.tangent(walk.at(u)[1], along)
+        return "the bordered system is singular" if found is None else walk.point(u, *found, ds, iterations)
+
+    return at
+
+
 def newton(
     function: Callable[[Vector], tuple[Vector, Vector]],
     x: ArrayLike,
@@ -191,7 +225,7 @@ def newton(
     """
     x, before = np.array(x, float), np.inf
     for k in range(1, iterations + 1):
-        solved = _solve(*function(x)[::-1])
+        solved = solve(*function(x)[::-1])
         if solved is None:
             return x, k, False
         size, scale = float(np.max(np.abs(solved[0]), initial=0.0)), 1 + float(np.max(np.abs(x), initial=0.0))
@@ -203,7 +237,7 @@ def newton(
     return x, iterations, False
 
 
-def _solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
+def solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
     """A^-1 b and sign det A; None for a matrix that is singular or not finite."""
     from scipy.linalg import lapack
 
@@ -242,7 +276,7 @@ class _Walk:
         """The unit tangent on the side of `along`, and the sign of the bordered determinant."""
         last = np.zeros(len(along))
         last[-1] = 1.0
-        solved = _solve(np.vstack([slope, self.weights * along]), last)
+        solved = solve(np.vstack([slope, self.weights * along]), last)
         return None if solved is None else (solved[0] / self.norm(solved[0]), solved[1])
 
     def point(self, u: Vector, tangent: Vector, sign: int, ds: float = 0.0, iterations: int = 0) -> Point:
@@ -271,7 +305,7 @@ class _Walk:
         for k in range(1, c.iterations + 1):
             value, slope = self.at(u)
             off = np.dot(self.weights * along, u - guess)
-            solved = _solve(np.vstack([slope, self.weights * along]), np.append(value, off))
+            solved = solve(np.vstack([slope, self.weights * along]), np.append(value, off))
             if solved is None:
                 return "the bordered system is singular"
             size = self.norm(solved[0])

@@ -116,7 +116,7 @@ class System:
         """(F, G) at JAX arrays, to be traced; `params` replaces parameters by path and field."""
         import jax.numpy as jnp
 
-        inputs = {name: value[None] for name, value in _split(u, self._inputs).items()}
+        inputs = {n: v[None].astype(self._inputs[n].dtype) for n, v in _split(u, self._inputs).items()}
         merged = {p: dict(self.params.get(p, {})) for p in {*self.params, *params}}
         for path, fields in params.items():
             merged[path].update(fields)
@@ -197,7 +197,8 @@ def _check(plan: Plan) -> None:
             raise AnalysisError(
                 op.path, "a step that does not depend on the time",
                 f"{plan.blocks[op.path]!r}, which reads it",
-                "Give its signal as an input of the diagram.", plan.line(op.path),
+                "Give its signal as an input of the diagram, or linearize(..., inputs=[its path]).",
+                plan.line(op.path),
             )  # fmt: skip
 
 

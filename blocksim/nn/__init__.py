@@ -4,6 +4,8 @@ from blocksim.nn import reference
 from blocksim.nn.cells import gate, gru, lstm, reset_gate, rnn
 from blocksim.nn.compose import bidirectional, sequential, stateful
 from blocksim.nn.layers import dense
+from blocksim.nn.linear_system import linear_system_from_lstm, lstm_from_linear_system
+from blocksim.nn.memory import memory_bound, memory_gru, memory_lstm, memory_rnn
 from blocksim.nn.normalize import batch_norm, layer_norm, normalize
 from blocksim.nn.sequence_layers import (
     average_pool1d,
@@ -52,9 +54,15 @@ __all__ = [
     "last",
     "layer_norm",
     "leaky_relu",
+    "linear_system_from_lstm",
     "lstm",
+    "lstm_from_linear_system",
     "max_pool1d",
     "max_pool2d",
+    "memory_bound",
+    "memory_gru",
+    "memory_lstm",
+    "memory_rnn",
     "normalize",
     "pad",
     "reference",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -27,3 +29,23 @@ def real_array(layer: str, name: str, value: ArrayLike, shape: tuple[int | None,
             f"shape {array.shape}", "Rows are units, columns are inputs.", user_line(),
         )  # fmt: skip
     return array
+
+
+def finite_array(layer: str, name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> Real:
+    """The value as `real_array` gives it, without NaN and inf."""
+    array = real_array(layer, name, value, shape)
+    if not np.isfinite(array).all():
+        wrong = f"{array[~np.isfinite(array)][0]}"
+        raise ParameterError(f"{layer}, {name}", "finite numbers", wrong, "", user_line())
+    return array
+
+
+def positive_number(layer: str, name: str, value: Any) -> float:
+    """The value as a float, which is above 0 and finite."""
+    if (
+        isinstance(value, (bool, np.bool))
+        or not isinstance(value, (int, float, np.number))
+        or not 0 < value < np.inf
+    ):
+        raise ParameterError(f"{layer}, {name}", "a positive number", describe(value), "", user_line())
+    return float(value)

@@ -25,7 +25,7 @@ from blocksim.library import (
     Tanh,
     UnitDelay,
 )
-from blocksim.nn._arrays import Real, real_array
+from blocksim.nn._arrays import Real, positive_number, real_array
 from blocksim.node import Node
 
 # -- gates -----------------------------------------------------------------------------------------
@@ -325,8 +325,4 @@ def _activation(where: str, name: str, value: Any, default: Block) -> Block:
 
 
 def _clip(where: str, value: Any) -> float | None:
-    if value is not None and not (
-        isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 < value < np.inf
-    ):
-        raise ParameterError(f"{where}, clip", "a positive number", describe(value), "", user_line())
-    return None if value is None else float(value)
+    return None if value is None else positive_number(where, "clip", value)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -414,10 +412,14 @@ def test_a_saturated_forget_gate_never_gives_a_wrong_point(forget):
         assert found.reason
 
 
-def test_weights_that_overflow_fail_with_a_reason():
-    found = equilibrium(bs.nn.lstm(np.zeros((8, 1)), np.full((8, 2), 1e308), np.ones(8)))
-    assert found.status == "ok" or found.reason
-    assert (found.vector is None) == (found.status != "ok")
+def test_a_cell_that_only_rounding_keeps_in_place_is_no_equilibrium():
+    # f is 1 to the last bit: c + i*g is c in floats, for a c of 1e26, though it grows.
+    layer = bs.nn.lstm(np.zeros((8, 1)), np.full((8, 2), 1e308), np.ones(8))
+    for method in ("auto", "fixed-point", "newton", "simulate"):
+        found = equilibrium(layer, method=method)
+        assert found.status != "ok"
+        assert found.vector is None
+        assert found.reason
 
 
 def test_bad_arguments_are_named():
@@ -472,14 +474,3 @@ def test_a_state_of_the_continuous_kind_is_refused():
     d.output("y", d.add("x", Integrator(), d.input("u", shape=())))
     with pytest.raises(bs.BlocksimError, match="continuous"):
         equilibrium(d)
-
-
-def test_a_warm_solution_of_128_units_is_fast():
-    layer = network(128, 1.0, 0)
-    equilibrium(layer)
-    times = []
-    for _ in range(5):
-        before = time.perf_counter()
-        assert equilibrium(layer, method="fixed-point").spectral_radius < 2
-        times.append(time.perf_counter() - before)
-    assert min(times) < 0.2

@@ -396,6 +396,24 @@ class TestFunctions:
                 for a, b in zip(jax.tree.leaves(of(mine)), jax.tree.leaves(of(plain)), strict=True):
                     np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
+    def test_derivatives_of_a_loop_around_it(self):
+        d = lstm()
+        with jax.enable_x64(True):
+            f, params, x = bs.function(d, dtype="float64"), d.parameters(), jnp.ones((1, 3))
+
+            def step(h):
+                return f(params, {"x": x}, {"hidden_state": h})[0]["h"][0]
+
+            def orbit(h):
+                return jax.lax.scan(lambda h, _: (step(h), None), h, None, length=4)[0]
+
+            start = jnp.full(4, 0.1)
+            h, expected = start, jnp.eye(4)
+            for _ in range(4):
+                h, expected = step(h), jax.jacfwd(step)(h) @ expected
+            for jacobian in (jax.jacfwd(orbit), jax.jacrev(orbit), jax.jit(jax.jacfwd(orbit))):
+                np.testing.assert_allclose(jacobian(start), expected, atol=1e-14)
+
     def test_it_composes_with_vmap_jacfwd_and_itself(self):
         d, x = lstm(), np.random.default_rng(8).normal(size=(4, 10, 3)).astype("float32")
         f, params = bs.function(d), d.parameters()
