@@ -103,15 +103,17 @@ def test_very_long_names_are_shortened_and_control_characters_replaced(tmp_path)
     bs.draw(d, tmp_path / "x.png")
 
 
-def test_texts_are_as_large_as_the_layout_takes_them_to_be():
+@pytest.mark.parametrize(
+    "name", ["WWW", "mmm mmm", "ILLINOIS", "hidden_state", "x" * 40, "αβγ 12", "Ä|ö", "h_t", "W_{1}"]
+)
+def test_texts_are_as_large_as_the_layout_takes_them_to_be(name):
     d = bs.Diagram("wide")
-    for name in ("WWW", "mmm mmm", "ILLINOIS", "hidden_state", "x" * 40, "αβγ 12", "Ä|ö", "h_t", "W_{1}"):
-        d.add(name, bs.library.UnitDelay(0.0), d.add(f"K{name}", bs.library.Gain(np.ones((3, 4)))))
-        d.add(f"sub{name}", bs.Diagram())
+    d.add(name, bs.library.UnitDelay(0.0), d.add(f"K{name}", bs.library.Gain(np.ones((3, 4)))))
+    d.add(f"sub{name}", bs.Diagram())
     scene = layout(d)
     figure = render(scene)
     figure.set_dpi(800)  # pixels an inch: fine enough that the font's hinting does not count
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     drawn = {text.get_text(): text.get_window_extent() for text in figure.axes[0].texts}
     for label, _, area in scene.texts():
         box = drawn[label.text]
