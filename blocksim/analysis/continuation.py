@@ -259,7 +259,7 @@ def continuation(
         cycles, x = replace(cycles, scale=largest), x / largest
     control = Control(
         first=min(0.01, max_step), most=max(0.1, 2 * max_step), most_dt=max_step,
-        crossing=CROSSING, max_steps=int(max_steps),
+        tolerance=1e-10, crossing=CROSSING, max_steps=int(max_steps),
     )  # fmt: skip
     return _branch(cycles, x, 0.0, control, None)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,6 +84,9 @@ class Control:
     A sign of the bordered determinant that changes means that a step has jumped to another path, or to
     another part of the same, and the step is rejected; a family with a symmetry has branch points where
     it does change, and with `crossing` > 0 it may in a step of at most that length.
+
+    A point is on the path when its last correction is at most `tolerance`: the error is of the order of
+    the square of that, and that of the tangent of its size.
     """
 
     first: float = 0.05
@@ -93,7 +96,7 @@ class Control:
     iterations: int = 6
     distance: float = 0.5
     cosine: float = 0.8
-    tolerance: float = 1e-10
+    tolerance: float = 1e-6
     crossing: float = 0.0
     max_steps: int = 2000
 
@@ -195,12 +198,10 @@ def walk_between(
 
     def at(ds: float) -> Point | str:
         guess = np.append(before.x, before.t) + ds * along + (ds / after.ds) ** 2 * chord
-        corrected = walk.correct(guess, along, after.ds)
-        if isinstance(corrected, str):
-            return corrected
-        u, iterations = corrected
-        found = walk.tangent(walk.at(u)[1], along)
-        return "the bordered system is singular" if found is None else walk.point(u, *found, ds, iterations)
+        found = walk.correct(guess, along, after.ds)
+        if isinstance(found, str):
+            return found
+        return walk.point(found.u, found.tangent, found.sign, ds, found.iterations)
 
     return at
 
@@ -238,7 +239,7 @@ def newton(
 
 
 def solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
-    """A^-1 b and sign det A; None for a matrix that is singular or not finite."""
+    """A^-1 b, of b (n,) or (n, k), and sign det A; None for a matrix that is singular or not finite."""
     from scipy.linalg import lapack
 
     dgetrf, dgetrs = getattr(lapack, "dgetrf"), getattr(lapack, "dgetrs")  # noqa: B009
@@ -255,6 +256,25 @@ def solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
     return z, -1 if (swaps + negative) % 2 else 1
 
 
+class Corrected(NamedTuple):
+    """A point of the path, its tangent (of any length), the sign of its bordered determinant.
+
+    The last two are of the last correction's derivatives: their error is of the order of its size.
+    """
+
+    u: Vector
+    tangent: Vector
+    sign: int
+    iterations: int
+
+
+def _last(n: int) -> Vector:
+    """The unit vector e_n."""
+    last = np.zeros(n)
+    last[-1] = 1.0
+    return last
+
+
 class _Walk:
     """The steps of `follow`: each gives a point, or says why there is none."""
 
@@ -266,73 +286,66 @@ class _Walk:
     def norm(self, z: Vector) -> float:
         return float(np.sqrt(np.sum(self.weights * z * z)))
 
-    def at(self, u: Vector) -> tuple[Vector, Vector]:
-        """H and [H_x, H_t]."""
+    def bordered(self, u: Vector, along: Vector) -> tuple[Vector, Vector]:
+        """H, and [[H_x, H_t], [along']] in the metric."""
         self.evaluations += 1
         value, by_x, by_t = self.family(u[:-1], float(u[-1]))
-        return value, np.column_stack([by_x, by_t])
+        n = len(value)
+        matrix = np.empty((n + 1, n + 1), order="F")
+        matrix[:n, :n], matrix[:n, n], matrix[n] = by_x, by_t, self.weights * along
+        return value, matrix
 
-    def tangent(self, slope: Vector, along: Vector) -> tuple[Vector, int] | None:
-        """The unit tangent on the side of `along`, and the sign of the bordered determinant."""
-        last = np.zeros(len(along))
-        last[-1] = 1.0
-        solved = solve(np.vstack([slope, self.weights * along]), last)
-        return None if solved is None else (solved[0] / self.norm(solved[0]), solved[1])
-
-    def point(self, u: Vector, tangent: Vector, sign: int, ds: float = 0.0, iterations: int = 0) -> Point:
-        return Point(u[:-1].copy(), float(u[-1]), tangent[:-1], float(tangent[-1]), sign, ds, iterations)
+    def point(self, u: Vector, along: Vector, sign: int, ds: float = 0.0, iterations: int = 0) -> Point:
+        along = along / self.norm(along)
+        return Point(u[:-1].copy(), float(u[-1]), along[:-1], float(along[-1]), sign, ds, iterations)
 
     def start(self, direction: int | None, tangent: tuple[ArrayLike, float] | None) -> Point | str:
         u = np.append(self.x0, self.t0)
-        _, slope = self.at(u)
         if tangent is not None:
             along = np.append(np.asarray(tangent[0], float), float(tangent[1]))
         else:
             along = np.zeros(len(u))
             along[-1] = 1.0 if direction is None else float(np.sign(direction))
-        found = self.tangent(slope, along)
-        if found is None or (abs(found[0][-1]) < 1e-12 and tangent is None):
+        found = solve(self.bordered(u, along)[1], _last(len(u)))
+        if found is None or (abs(found[0][-1]) < 1e-12 * self.norm(found[0]) and tangent is None):
             return f"H_x is singular at the start, t = {self.t0:g}"
         if tangent is None and direction is None and found[1] < 0:
             # With `along` = e_t the bordered determinant is det H_x, and both change sign together
             # with the tangent.
-            return self.point(u, -found[0], -found[1])
+            found = -found[0], -found[1]
         return self.point(u, *found)
 
-    def correct(self, guess: Vector, along: Vector, ds: float) -> tuple[Vector, int] | str:
+    def correct(self, guess: Vector, along: Vector, ds: float) -> Corrected | str:
         """Newton on H = 0 in the plane through `guess` normal to the tangent `along`."""
-        u, before, c = guess.copy(), np.inf, self.control
+        u, before, c, last = guess.copy(), np.inf, self.control, _last(len(guess))
         for k in range(1, c.iterations + 1):
-            value, slope = self.at(u)
-            off = np.dot(self.weights * along, u - guess)
-            solved = solve(np.vstack([slope, self.weights * along]), np.append(value, off))
+            value, matrix = self.bordered(u, along)
+            off = np.dot(matrix[-1], u - guess)
+            solved = solve(matrix, np.column_stack([np.append(value, off), last]))
             if solved is None:
                 return "the bordered system is singular"
-            size = self.norm(solved[0])
+            correction, tangent = solved[0].T
+            size = self.norm(correction)
             if size > 0.5 * before:
                 return "the corrections do not shrink"
-            u, before = u - solved[0], size
+            u, before = u - correction, size
             if self.norm(u - guess) > c.distance * ds:
                 return "the path is far from the prediction"
             if size <= c.tolerance * (1 + self.norm(u)):
-                return u, k
+                return Corrected(u, tangent, solved[1], k)
         return "the corrections are slow"
 
     def step(self, point: Point, ds: float) -> Point | str:
         along = np.append(point.dx, point.dt)
-        corrected = self.correct(np.append(point.x, point.t) + ds * along, along, ds)
-        if isinstance(corrected, str):
-            return corrected
-        u, iterations = corrected
-        found = self.tangent(self.at(u)[1], along)
-        if found is None:
-            return "the bordered system is singular"
-        tangent, sign = found
-        if np.dot(self.weights * along, tangent) <= self.control.cosine:
+        found = self.correct(np.append(point.x, point.t) + ds * along, along, ds)
+        if isinstance(found, str):
+            return found
+        new = self.point(found.u, found.tangent, found.sign, ds, found.iterations)
+        if np.dot(self.weights * along, np.append(new.dx, new.dt)) <= self.control.cosine:
             return "the path turns"
-        if sign != point.sign and ds > self.control.crossing:
+        if new.sign != point.sign and ds > self.control.crossing:
             return "the sign of the bordered determinant changes"
-        return self.point(u, tangent, sign, ds, iterations)
+        return new
 
     def arrive(self, a: Point, b: Point, target: float) -> Vector | None:
         """x at t = target between two points of the path: by Newton, else by regula falsi in arclength."""
@@ -352,13 +365,13 @@ class _Walk:
         along = np.append(a.dx, a.dt)
         for _ in range(60):
             ds = high - f_high * (high - low) / (f_high - f_low) if f_high != f_low else (low + high) / 2
-            corrected = self.correct(np.append(a.x, a.t) + ds * along, along, b.ds)
-            if isinstance(corrected, str):
+            found = self.correct(np.append(a.x, a.t) + ds * along, along, b.ds)
+            if isinstance(found, str):
                 return None
-            off = corrected[0][-1] - target
+            off = found.u[-1] - target
             if abs(off) <= 1e-9:
-                x, _, converged = newton(at_target, corrected[0][:-1])
-                return x if converged and np.max(np.abs(x - corrected[0][:-1])) <= 1e-4 else None
+                x, _, converged = newton(at_target, found.u[:-1])
+                return x if converged and np.max(np.abs(x - found.u[:-1])) <= 1e-4 else None
             if off * f_high > 0:  # Illinois: the end that stays counts half
                 high, f_high, f_low = ds, off, f_low / 2
             else:
