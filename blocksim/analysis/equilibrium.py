@@ -237,7 +237,7 @@ class Solver:
         return self.along("unbiased", homotopy.bias(form, zero), zero)
 
     def published(self, method: str) -> Attempt:
-        """The published homotopy, in the unknowns h (paper) or c and h (paper-ode)."""
+        """The published homotopy, by prediction and correction or as a differential equation."""
         form = self.problem.form
         if form is None:
             raise AnalysisError(
@@ -253,11 +253,11 @@ class Solver:
                 f"safe below {homotopy.SAFE_SHIFT:g}, and often fails above: use method='auto'.",
                 stacklevel=4,
             )
+        family, start = homotopy.bias(form, shift.q), np.zeros(form.n)
         if method == "paper-ode":
-            path = homotopy.integrate(homotopy.published(form, shift.q), np.zeros(2 * form.n))
-            return self.corrected(method, path, path.x[form.n :] + shift.q)
-        path = follow(homotopy.bias(form, shift.q), np.zeros(form.n), control=self.control)
-        return self.corrected(method, path, path.x)
+            path = homotopy.integrate(family, start)
+            return self.corrected(method, path, path.x)
+        return self.along(method, family, start)
 
     def simulate(self) -> Attempt:
         """A long run from the start, and Newton from where it goes."""

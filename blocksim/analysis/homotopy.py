@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,10 @@ def global_newton(R: Map, start: Vector) -> Family:
 def bias(form: LstmForm, q: Vector) -> Family:
     """H = h - R(h) with the biases b_j + (1 - t) W_j q of i, f, o and t b_g of g; 0 at t = 0 for h = 0.
 
-    With W_g q = -b_g it is the published homotopy in the unknowns h = q' + t q; q = 0 needs no solve.
+    With W_g q = -b_g this is the published homotopy x - F(x) - t x_c of x = [c; h - q] and x_c = [0; -q],
+    where F has the biases b_j + W_j q and none of g: the same path, with the cell eliminated and h - q
+    in its place moved by t q. q = 0 needs no solve. Source: Amrouche et al., "Long Short-Term Memory
+    Neural Network Equilibria Computation and Analysis".
     """
     shift = form.W @ q
     start = form.b + shift
@@ -80,27 +83,11 @@ def shift(form: LstmForm) -> Shift:
     return Shift(q, float(np.max(np.abs(form.W[[0, 1, 3]] @ q))))
 
 
-def published(form: LstmForm, q: Vector) -> Family:
-    """H = x - F(x) - t x_c, x = [c; h - q_c], x_c = [0; -q_c]: the homotopy as it was published.
-
-    F is the LSTM with the biases b_j + W_j q_c of i, f and o and none of g. Its solution at t = 0 is 0.
-    Source: Amrouche et al., "Long Short-Term Memory Neural Network Equilibria Computation and Analysis".
-    """
-    b = form.b + form.W @ q
-    b[2] = 0.0
-    moved, towards = replace(form, b=b), np.concatenate([np.zeros(form.n), -q])
-
-    def family(x: Vector, t: float) -> tuple[Vector, Vector, Vector]:
-        return x - moved.step(x) - t * towards, np.eye(2 * form.n) - moved.jacobian(x), -towards
-
-    return family
-
-
 class _TooManyError(Exception):
     pass
 
 
-def integrate(family: Family, x: Vector, *, length: float = 1e6, evaluations: int = 4000) -> Path:
+def integrate(family: Family, x: Vector, *, length: float = 1e6, evaluations: int = 2000) -> Path:
     """The path from (x, 0) to t = 1 as an ordinary differential equation in arclength, then Newton at t = 1.
 
     u' is the unit tangent, on the side on which the determinant of [[H_x, H_t], [u']] is positive: at the

@@ -178,7 +178,7 @@ def walk_between(
     family: Family,
     before: Point,
     after: Point,
-    control: Control = Control(),  # noqa: B008: frozen
+    control: Control = Control(),
 ) -> Callable[[float], Point | str]:
     """The points of a path between two that follow each other: a function of the distance from `before`.
 
