@@ -18,8 +18,9 @@ from blocksim.analysis.system import System
 class Problem:
     """x = R(x) in as few unknowns as the structure allows, and the original map z+ = F(z) it came from.
 
-    `lift` gives the state z of an x that solves it, `drop` the unknowns among a state. `form` is the
-    LSTM's if the system is one, whose R maps the box [-1, 1]^n into itself.
+    `lift` gives the state z of an x that solves it, `drop` the unknowns among a state. `step` is F as the
+    diagram computes it, which shares nothing with R and so can judge its solutions. `form` is the LSTM's
+    if the system is one, whose R maps the box [-1, 1]^n into itself.
     """
 
     reduced: Map
@@ -54,7 +55,7 @@ def problem(system: System) -> Problem:
         centre=np.zeros(n),
         lift=lambda h: form.lift(h)[places],
         drop=lambda z: z[back][n:],
-        step=lambda z: form.step(z[back])[places],
+        step=system.step_uncompiled,
         jacobian=lambda z: form.jacobian(z[back])[np.ix_(places, places)],
         run=run,
         form=form,
@@ -76,13 +77,17 @@ def _of_map(system: System) -> Problem:
         return lambda x, u, steps: jax.lax.fori_loop(0, steps, lambda _, x: system.map({}, x, u)[0], x)
 
     u = system.u0
+
+    def reduced(x: Vector) -> tuple[Vector, Vector]:
+        return system.compiled("equilibrium", both)(x, u)
+
     return Problem(
-        reduced=lambda x: system.compiled("equilibrium", both)(x, u),
+        reduced=reduced,
         start=system.x0,
         centre=system.x0,
         lift=lambda x: x,
         drop=lambda x: x,
-        step=lambda x: system.step(x, u),
-        jacobian=lambda x: system.jacobian(x, u),
+        step=system.step_uncompiled,
+        jacobian=lambda x: reduced(x)[1],
         run=lambda x, steps: system.compiled("many steps", many)(x, u, steps),
     )

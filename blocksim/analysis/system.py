@@ -138,6 +138,12 @@ class System:
         """F(x, u), with u0 where u is not given."""
         return self._call("step", lambda: lambda x, u: self.map({}, x, u)[0], x, u)
 
+    def step_uncompiled(self, x: Vector) -> Vector:
+        """F(x, u0) by the plan itself, in NumPy: at once, for a few steps."""
+        state, inputs = self.unpack(x), _split(self.u0, self._inputs)
+        cast = {name: value.astype(self._inputs[name].dtype) for name, value in inputs.items()}
+        return self.pack(self.plan.step(np, 0.0, state, cast, self.params, self.dt)[0])
+
     def output(self, x: ArrayLike, u: ArrayLike | None = None) -> Vector:
         """G(x, u)."""
         return self._call("output", lambda: lambda x, u: self.map({}, x, u)[1], x, u)
