@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blocksim.analysis.path import Vector
-from blocksim.analysis.system import System, _split
+from blocksim.analysis.system import System
 from blocksim.diagram import Diagram
 from blocksim.nn import lstm
 
@@ -124,7 +124,7 @@ def find_lstm(system: System) -> Found | None:
     made = lstm(W.reshape(4 * n, -1), R.reshape(4 * n, n), b.ravel()).flatten()
     if _wiring(made, "", "x") != _wiring(flat, prefix, source.node.name):
         return None
-    x = _split(system.u0, system.plan.inputs)[source.node.name]
+    x = system.unpack_inputs(system.u0)[source.node.name]
     return Found(LstmForm(R, b + W @ x), paths["hidden_state"], paths["cell_state"])
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -153,7 +154,8 @@ def test_draw_is_callable_however_it_was_loaded_and_leaves_pyplot_alone(first, t
         f"for i in range(2): bs.draw(bs.Diagram(), {str(tmp_path / 'x.png')!r})\n"
         "assert 'matplotlib.pyplot' not in sys.modules and 'MPLBACKEND' not in os.environ"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    alone = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=alone)
 
 
 def test_importing_blocksim_loads_no_matplotlib():
