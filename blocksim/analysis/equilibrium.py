@@ -265,18 +265,20 @@ class Solver:
 
     def simulate(self) -> Attempt:
         """A long run from the start, and Newton from where it goes."""
-        z, steps = self.state, 0
+        z, steps, change = self.state, 0, np.inf
         for count in (100, 900, 4000, LONGEST_RUN - 5000):
             z, steps = self.problem.run(z, count), steps + count
             if not np.isfinite(z).all():
                 return Attempt("simulate", "did not settle", f"the run is not finite after {steps} steps")
-            change = float(np.max(np.abs(self.problem.step(z) - z)))
-            size = float(np.max(np.abs(z)))
+            change = float(np.max(np.abs(self.problem.step(z) - z), initial=0.0))
+            size = float(np.max(np.abs(z), initial=0.0))
             if change <= 1e-6 * (1 + size):
                 found = self.newton(self.problem.drop(z), "simulate")
-                off = np.inf if found.x is None else np.max(np.abs(self.problem.lift(found.x) - z))
+                off = np.inf if found.x is None else np.max(np.abs(self.problem.lift(found.x) - z), initial=0)
                 if off <= 1e-2 * (1 + size):
                     return Attempt("simulate", "ok", f"settled within {steps} steps", found.x)
+        if change == 0:  # where Newton's method fails, as it may on a corner
+            return Attempt("simulate", "ok", f"came to rest within {steps} steps", self.problem.drop(z))
         return Attempt(
             "simulate", "did not settle", f"it still changes by {change:.1e} a step after {steps} steps"
         )

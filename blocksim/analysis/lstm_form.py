@@ -10,6 +10,7 @@ from blocksim.analysis.path import Vector
 from blocksim.analysis.system import System
 from blocksim.diagram import Diagram
 from blocksim.nn import lstm
+from blocksim.node import Port
 
 GATES = "ifgo"
 LARGEST = 60.0
@@ -103,8 +104,9 @@ def find_lstm(system: System) -> Found | None:
     """The LSTM that a system consists of, as far as its states go, with its constant input in the biases.
 
     It is found by its structure: the delays `hidden_state` and `cell_state` are the only states, and all
-    blocks beside them are those that `nn.lstm` makes of the same weights, wired in the same way, with the
-    input of its gates an input of the diagram. None for anything else. Blocks after it do not matter.
+    blocks beside them are those that `nn.lstm` makes of the same weights, wired in the same way, with an
+    input of the gates that does not depend on the states. None for anything else. Blocks before and after
+    it do not matter.
     """
     paths = {path.rpartition("/")[2]: path for path in system.plan.initial_state}
     if set(paths) != {"hidden_state", "cell_state"} or len(system.plan.initial_state) != 2:
@@ -115,16 +117,16 @@ def find_lstm(system: System) -> Found | None:
     weights = [_stacked(system, prefix, name, key) for name, key in (("W", "K"), ("R", "K"), ("b", "value"))]
     flat = system.plan.flat
     source = flat.nodes[f"{prefix}g/W"].wires.get("u") if f"{prefix}g/W" in flat.nodes else None
-    if any(w is None for w in weights) or source is None or source.node.name not in flat.inputs:
+    if any(w is None for w in weights) or source is None or _reads(flat, source, prefix):
         return None
     W, R, b = (np.asarray(w) for w in weights)
     n = b.shape[1]
     if (W.ndim, R.shape, b.ndim) != (3, (4, n, n), 2) or not all(np.isfinite(w).all() for w in (W, R, b)):
         return None
     made = lstm(W.reshape(4 * n, -1), R.reshape(4 * n, n), b.ravel()).flatten()
-    if _wiring(made, "", "x") != _wiring(flat, prefix, source.node.name):
+    if _wiring(made, "", "x") != _wiring(flat, prefix, source.path):
         return None
-    x = system.unpack_inputs(system.u0)[source.node.name]
+    x = system.signals(system.x0)[source.path]
     return Found(LstmForm(R, b + W @ x), paths["hidden_state"], paths["cell_state"])
 
 
@@ -139,17 +141,33 @@ def _stacked(system: System, prefix: str, name: str, field: str) -> Vector | Non
     return None if len(shapes) > 1 or any(a is None for a in found) else np.stack(found)
 
 
+def _reads(flat: Diagram, source: Port, prefix: str) -> bool:
+    """Whether a signal comes, through any blocks, from one under the prefix."""
+    waiting, seen = [source.node.name], set()
+    while waiting:
+        name = waiting.pop()
+        if name in flat.nodes and name not in seen:
+            if name.startswith(prefix):
+                return True
+            seen.add(name)
+            waiting += [origin.node.name for origin in flat.nodes[name].wires.values()]
+    return False
+
+
 def _wiring(flat: Diagram, prefix: str, x: str) -> dict[str, tuple[str, dict[str, str]]]:
-    """What each block under the prefix is, and what it reads, with the input x under that name."""
-    found = {}
-    for path, node in flat.nodes.items():
-        if path.startswith(prefix):
-            reads = {
-                port: "input x" if origin.node.name == x and x in flat.inputs else origin.node.name
-                for port, origin in node.wires.items()
-            }
-            found[path.removeprefix(prefix)] = (
-                repr(node.block),
-                {port: name.removeprefix(prefix) for port, name in reads.items()},
-            )
-    return found
+    """What each block under the prefix is, and what it reads, with the signal x under that name."""
+
+    def name_of(origin: Port) -> str:
+        if origin.path == x:
+            return "input x"
+        name = origin.node.name
+        return name.removeprefix(prefix) if name.startswith(prefix) else f"{name} outside"
+
+    return {
+        path.removeprefix(prefix): (
+            repr(node.block),
+            {port: name_of(origin) for port, origin in node.wires.items()},
+        )
+        for path, node in flat.nodes.items()
+        if path.startswith(prefix)
+    }

@@ -145,9 +145,16 @@ class System:
 
     def step_uncompiled(self, x: Vector) -> Vector:
         """F(x, u0) by the plan itself, in NumPy: at once, for a few steps."""
-        state, inputs = self.unpack(x), _split(self.u0, self._inputs)
-        cast = {name: value.astype(self._inputs[name].dtype) for name, value in inputs.items()}
-        return self.pack(self.plan.step(np, 0.0, state, cast, self.params, self.dt)[0])
+        return self.pack(self._run(x)[0])
+
+    def signals(self, x: Vector) -> dict[str, Any]:
+        """All signals at (x, u0) by path, in NumPy."""
+        return self._run(x)[1]
+
+    def _run(self, x: Vector) -> tuple[dict[str, Any], dict[str, Any]]:
+        forms = self.input_forms
+        inputs = {name: v.astype(forms[name].dtype) for name, v in self.unpack_inputs(self.u0).items()}
+        return self.plan.step(np, 0.0, self.unpack(x), inputs, self.params, self.dt)
 
     def output(self, x: ArrayLike, u: ArrayLike | None = None) -> Vector:
         """G(x, u)."""
@@ -205,6 +212,8 @@ def _check(plan: Plan) -> None:
                 f"one of {state.dtype}" if isinstance(state, np.ndarray) else f"{len(leaves(state))} arrays",
                 "Integers and booleans have no derivatives.", plan.line(path),
             )  # fmt: skip
+    if not any(state.size for state in plan.initial_state.values()):
+        raise AnalysisError(where, "a state of at least one number", "empty arrays alone")
     for op in [*plan.operations, *plan.updates]:
         if T in op.reads:
             raise AnalysisError(
