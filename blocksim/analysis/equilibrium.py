@@ -270,13 +270,15 @@ class Solver:
             z, steps = self.problem.run(z, count), steps + count
             if not np.isfinite(z).all():
                 return Attempt("simulate", "did not settle", f"the run is not finite after {steps} steps")
-            change = float(np.max(np.abs(self.problem.step(z) - z), initial=0.0))
+            before, change = change, float(np.max(np.abs(self.problem.step(z) - z), initial=0.0))
             size = float(np.max(np.abs(z), initial=0.0))
             if change <= 1e-6 * (1 + size):
                 found = self.newton(self.problem.drop(z), "simulate")
                 off = np.inf if found.x is None else np.max(np.abs(self.problem.lift(found.x) - z), initial=0)
                 if off <= 1e-2 * (1 + size):
                     return Attempt("simulate", "ok", f"settled within {steps} steps", found.x)
+            elif steps >= 5000 and change > before / 4:
+                break  # a cycle, chaos, or so slow that the rest of the steps would not do
         if change == 0:  # where Newton's method fails, as it may on a corner
             return Attempt("simulate", "ok", f"came to rest within {steps} steps", self.problem.drop(z))
         return Attempt(

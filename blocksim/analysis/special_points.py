@@ -133,5 +133,7 @@ def _named(middle: Sample, low: Sample, high: Sample) -> Found:
     elif multiplier.real < 0:
         kind = "flip"
     else:
-        kind = "fold" if low.point.sign == high.point.sign else "branch point"
+        # where a point of the path is on a branch point, both sides may have the sign of one of them
+        turns = low.point.dt * high.point.dt <= 0 or abs(middle.point.dt) < ON_CIRCLE
+        kind = "fold" if turns and low.point.sign == high.point.sign else "branch point"
     return Found(kind, middle, multiplier)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from blocksim.analysis.lstm_form import LstmForm, find_lstm
 from blocksim.analysis.path import Control, follow
 from blocksim.analysis.system import System
 from blocksim.errors import AnalysisError, InputError, ParameterError
-from blocksim.library import Gain, Sine, Sum, Tanh, UnitDelay
+from blocksim.library import Constant, Gain, Saturation, Sine, Sum, Tanh, UnitDelay
 
 
 def weights(n, gain=1.0, seed=0, *, candidate=1.0, forget=0.0):
@@ -355,6 +357,34 @@ def test_an_lstm_in_a_network_is_recognised_with_its_input_and_parameters():
     np.testing.assert_array_equal(found.vector, same.vector)
 
 
+@pytest.mark.parametrize("method", ["auto", "paper"])
+def test_an_lstm_is_recognised_behind_blocks_without_states(method):
+    rng, n = np.random.default_rng(2), 4
+    R, b = weights(n, candidate=0.03)
+    W, x = rng.normal(size=(4 * n, 2)), np.array([0.1, -0.2])
+    d = bs.Diagram("scaled")
+    u = d.add("bias", Sum(), d.add("scale", Gain(0.5), d.input("u", shape=(2,))), d.add("c", Constant(x)))
+    d.output("h", d.add("cell", bs.nn.lstm(W, R, b), u)["h"])
+    lstm = find_lstm(System(d, {"u": 2 * x}))
+    assert lstm is not None
+    np.testing.assert_allclose(lstm.form.b.ravel(), b + W @ (2 * x), rtol=1e-14)
+    found, plain = equilibrium(d, {"u": 2 * x}, method), equilibrium(bs.nn.lstm(W, R, b), {"x": 2 * x})
+    np.testing.assert_allclose(found.vector, plain.vector, rtol=0, atol=1e-12)
+
+
+def test_an_lstm_that_reads_its_own_past_is_solved_by_the_whole_map():
+    rng, n = np.random.default_rng(3), 3
+    R, b = weights(n)
+    d = bs.Diagram("loop")
+    cell = d.add("cell", bs.nn.lstm(rng.normal(size=(4 * n, n)), R, b))
+    d.connect(d.add("past", UnitDelay(np.zeros(n)), cell["h"]), cell)
+    d.output("h", cell["h"])
+    assert find_lstm(System(d)) is None
+    found = equilibrium(d)
+    run = bs.simulate(d, steps=10, initial_state=found.state)
+    np.testing.assert_allclose(run["h"], np.tile(found.state["past"], (10, 1)), rtol=0, atol=1e-10)  # pyright: ignore
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -383,6 +413,41 @@ def test_stacked_layers_have_an_equilibrium():
     assert found.status == "ok", found.reason
     assert found.vector is not None
     np.testing.assert_allclose(system.step(found.vector), found.vector, rtol=0, atol=1e-12)
+
+
+def test_a_run_that_comes_to_rest_where_newton_fails_is_an_equilibrium():
+    d = bs.Diagram("limited")
+    z = d.add("z", UnitDelay(0.3))
+    d.connect(d.add("limit", Saturation(-1.0, 1.0), z), z)  # each state within the limits is one
+    d.output("y", z)
+    found = equilibrium(d, method="simulate")
+    assert (found.status, found.index) == ("ok", 0)
+    assert found.vector == pytest.approx([0.3], abs=0)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_point_is_given_that_the_diagram_does_not_hold(seed):
+    """Networks of all sizes of weights and biases, nearly singular ones among them."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 6))
+    R, b = (
+        rng.normal(size=(4 * n, n)) * 10 ** rng.uniform(-3, 5),
+        rng.normal(size=4 * n) * 10 ** rng.uniform(-3, 4),
+    )
+    R[2 * n] = R[-n if seed % 2 else 3 * n - 1] * (1 + 10 ** rng.uniform(-14, -4))
+    layer = bs.nn.lstm(np.zeros((4 * n, 1)), R, b)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ends = [
+            equilibrium(layer, method=m) for m in ("auto", "fixed-point", "paper", "paper-ode", "simulate")
+        ]
+    for found in ends:
+        assert (found.status == "ok") == (found.state is not None)
+        assert found.reason
+        if found.state is not None:
+            h, c = run(R, b, (found.state["hidden_state"], found.state["cell_state"]), 1)
+            for after, name in ((h[0], "hidden_state"), (c[0], "cell_state")):
+                assert np.max(np.abs(after - found.state[name])) <= 1e-9
 
 
 # -- what cannot be had ----------------------------------------------------------------------------
@@ -452,6 +517,10 @@ def test_bad_arguments_are_named():
     wave.add("sine", Sine())
     with pytest.raises(AnalysisError, match="does not depend on the time"):
         equilibrium(wave)
+    empty = bs.Diagram("empty")
+    empty.output("y", empty.add("z", UnitDelay(np.zeros(0)), empty.input("u", shape=(0,))))
+    with pytest.raises(AnalysisError, match="a state of at least one number"):
+        equilibrium(empty)
     with pytest.raises(ParameterError, match="finite"):
         equilibrium(layer, params={"g/R": {"K": np.full((2, 2), np.nan)}})
     with pytest.raises(ParameterError, match="finite"):
