@@ -104,7 +104,8 @@ def find_lstm(system: System) -> Found | None:
 
     It is found by its structure: the delays `hidden_state` and `cell_state` are the only states, and all
     blocks beside them are those that `nn.lstm` makes of the same weights, wired in the same way, with the
-    input of its gates an input of the diagram. None for anything else. Blocks after it do not matter.
+    input of its gates, if they have one, an input of the diagram. None for anything else. Blocks after it
+    do not matter.
     """
     paths = {path.rpartition("/")[2]: path for path in system.plan.initial_state}
     if set(paths) != {"hidden_state", "cell_state"} or len(system.plan.initial_state) != 2:
