@@ -73,7 +73,7 @@ def scaling(runs: int = 50) -> dict[tuple[str, str], np.ndarray]:
 
 
 def validation(params: Params, samples: int = 1001, seed: int = 2) -> tuple[float, float, float]:
-    """The mean squares of y - z on data of its own, on that from START_UP on, and for three times the input."""
+    """The mean squares of y - z on data of its own, on that from START_UP on, and of 3 u."""
     network, u = bs.nn.lstm_from_linear_system(*SYSTEM, SCALE), noise(samples, seed)
     z = response(u)
     one, three = (bs.simulate(network, {"u": k * u}, params=params)["y"] - k * z for k in (1, 3))

@@ -135,8 +135,8 @@ def lstm(
     """c = f*c[k-1] + i*g, h = o*tanh(c), with the gates i, f, g, o of x and h[k-1].
 
     Rows in the order [i; f; g; o]: W (4n, m), R (4n, n), b (4n,); h0, c0 (n,), zero if not given.
-    Input x (m,), none without W (None); outputs h and c (n,). The two loops pass through the delays `hidden_state` and
-    `cell_state`. Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+    Input x (m,), none without W (None); outputs h and c (n,). The two loops pass through the delays
+    `hidden_state` and `cell_state`. Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000.
 
     - activation (Tanh) makes g, gate_activation (Sigmoid) i, f and o; output_activation, that of g if
       not given, is applied to the cell for h.
@@ -270,8 +270,8 @@ def rnn(
     """h = tanh(W x + R h[k-1] + b), or another activation.
 
     W (n, m), R (n, n), b (n,); h0 (n,), zero if not given. Input x (m,), none without W (None); output
-    h (n,). The loop passes through the delay `hidden_state`. With a clip the sum is limited to -clip..clip. Elman 1990.
-    Raises ParameterError where the shapes disagree.
+    h (n,). The loop passes through the delay `hidden_state`. With a clip the sum is limited to
+    -clip..clip. Elman 1990. Raises ParameterError where the shapes disagree.
 
     >>> import blocksim as bs, numpy as np
     >>> layer = bs.nn.rnn(np.ones((3, 4)), np.ones((3, 3)), np.zeros(3))
