@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from blocksim.block import Array, Block, Signal, block, param
 from blocksim.errors import Mismatch
 from blocksim.library._check import fits, floats
@@ -31,7 +33,9 @@ class Sigmoid(Block):
     elementwise = True
 
     def output(self, xp: Any, u: Any) -> Any:
-        return 1 / (1 + xp.exp(-u))
+        # beyond it exp overflows, and the slope would be zero times infinity
+        largest = 0.69 * np.finfo(u.dtype).maxexp
+        return 1 / (1 + xp.exp(xp.minimum(-u, largest)))
 
     def check(self, u: Signal) -> None:
         floats(u=u)

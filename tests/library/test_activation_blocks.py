@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 import scipy.special
@@ -63,7 +64,7 @@ def test_slopes_of_each_element():
 @pytest.mark.parametrize(
     "block",
     [
-        lib.Tanh(), lib.ScaledTanh(), lib.Affine(), lib.ThresholdedReLU(),
+        lib.Sigmoid(), lib.Tanh(), lib.ScaledTanh(), lib.Affine(), lib.ThresholdedReLU(),
         lib.HardSigmoid(), lib.Softsign(), lib.ReLU(), lib.LeakyReLU(), lib.ELU(),
         lib.Softplus(), lib.Softmax(), lib.Abs(), lib.Sign(), lib.Saturation(), lib.DeadZone(-1.0, 1.0),
         lib.Lookup1D([-1.0, 2.0], [3.0, 4.0]), lib.Reshape(-1),
@@ -88,6 +89,7 @@ HUGE = np.finfo(float).max
         (lib.Softmax(), [HUGE, -HUGE], [1.0, 0.0]),
         (lib.DeadZone(-HUGE / 2, HUGE / 2), [HUGE, -HUGE], [HUGE / 2, -HUGE / 2]),
         (lib.ELU(), [1e-20, -1e-20, 800.0, -800.0], [1e-20, -1e-20, 800.0, -1.0]),
+        (lib.Sigmoid(), [-1.0, HUGE], [1 / (1 + np.e), 1.0]),
         (lib.Softplus(), [-800.0, 800.0, HUGE], [0.0, 800.0, HUGE]),
         (lib.LeakyReLU(10.0), [HUGE, -1.0], [HUGE, -10.0]),
         (lib.Lookup1D([-1.0, 2.0], [3.0, 4.0]), [-HUGE, HUGE], [3.0, 4.0]),
@@ -98,3 +100,23 @@ def test_values_at_the_limits(block, u, expected):
     """Where the obvious formula overflows or cancels."""
     with np.errstate(all="raise", under="ignore"):
         np.testing.assert_array_equal(block.output(np, np.array(u)), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("block", [*(b for b, _ in REFERENCES), lib.Softmax()], ids=repr)
+def test_slopes_far_out(block, dtype):
+    """Also where an activation has saturated its slope is a number: that of its asymptote."""
+    d = bs.Diagram()
+    d.output("y", d.add("block", block, d.input("u", shape=2)))
+
+    def y(u):
+        return run_alone(block, {"u": u[None]})[0]["y"][0]
+
+    with jax.enable_x64(dtype == "float64"):
+        slope = jax.jit(jax.jacobian(lambda u: bs.function(d, dtype=dtype)({}, {"u": u[None]})[0]["y"][0]))
+        for far in (-1e30, -1000.0, -95.0, -50.0, 50.0, 95.0, 1000.0, 1e30):
+            u, h = np.array([far, 3.0]), np.array([1e-3 * abs(far), 0.0])
+            expected = (y(u + h) - y(u - h)) / (2 * h[0])
+            np.testing.assert_allclose(
+                slope(jax.numpy.asarray(u, dtype))[:, 0], expected, rtol=1e-5, atol=1e-10
+            )
