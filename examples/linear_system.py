@@ -124,9 +124,10 @@ class Training:
         """For each start, all at once, the weights after full-batch epochs and the loss before each."""
 
         def run(params: Any, units: Any, rate: Any, decay: Any) -> Any:
-            optimizer = optax.chain(
-                optax.clip_by_global_norm(1.0), optax.adam(lambda count: rate * decay ** (count // 100))
-            )
+            def steps(count: Any) -> Any:
+                return rate * decay ** (count // 100)
+
+            optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(steps))
 
             def epoch(carry: Any, _: Any) -> Any:
                 x, state = carry
@@ -146,12 +147,12 @@ class Training:
 
     def levenberg_marquardt(self, params: Params, iterations: int) -> tuple[Params, float]:
         """The weights after so many iterations, and their loss: of all that change it, in their UNITS."""
-        x, restore = ravel_pytree(jax.tree.map(jnp.divide, params, self.units))
+        start, restore = ravel_pytree(jax.tree.map(jnp.divide, params, self.units))
         residual = jax.jit(lambda x: self.residual(times(restore(x), self.units)))
         along = jax.jit(
             lambda x, directions: jax.vmap(lambda d: jax.jvp(residual, (x,), (d,))[1])(directions)
         )
-        x, r, damping = np.asarray(x), np.asarray(residual(x)), 1e-3
+        x, r, damping = np.asarray(start), np.asarray(residual(start)), 1e-3
         slopes = np.linalg.norm(along(x, np.eye(len(x))), axis=1)
         free = np.eye(len(x))[slopes > 1e-12 * slopes.max()]  # without the weights of saturated gates
         for _ in range(iterations):
@@ -165,7 +166,7 @@ class Training:
                     x, r, damping = trial, after, damping / 3
                     break
                 damping *= 4
-        return times(restore(x), self.units), float((r**2).mean())
+        return times(restore(jnp.asarray(x)), self.units), float((r**2).mean())
 
 
 def times(params: Any, units: Any) -> Params:

@@ -63,8 +63,10 @@ def report(result: bs.Result, folder: Path, units, gain, seed):
         states.axhline(value, ls=":", lw=1, color="gray")
     states.set(xlabel="step", title="cell_state, and the equilibrium (dotted)")
     far.semilogy(distance, label="distance of the states from it")
-    k = np.arange(len(distance))
-    far.semilogy(k, distance[-1] * radius ** (k - k[-1]), ":", color="gray", label="spectral radius ^ step")
+    if distance[-1] < 0.1 * distance[0]:
+        k = np.arange(len(distance))
+        line = distance[-1] * radius ** (k - k[-1])
+        far.semilogy(k, line, ":", color="gray", label="spectral radius ^ step")
     far.set(xlabel="step", title=f"spectral radius {radius:.3f}")
     far.legend()
     picture = folder / "lstm_autonomous_decay.png"

@@ -69,7 +69,7 @@ def report(result: bs.Result, folder: Path, cell, scale):
     signals.plot(k, x, ".-", color="gray", lw=0.5, label="x")
     signals.plot(steps, y[steps - 1], lw=2, label="y")
     signals.legend(loc="upper right")
-    off.semilogy(steps, bound, ":", color="gray", label="at most")
+    off.semilogy(steps, bound, lw=5, color="lightgray", label="at most")
     off.semilogy(steps, np.maximum(error, 1e-18), label="|y - x[1]|")
     off.set(xlabel="step", ylim=(min(error.min() or 1, bound[0]) / 10, 10 * bound[-1]))
     off.legend(loc="lower right")

@@ -136,7 +136,8 @@ def lstm(
 
     Rows in the order [i; f; g; o]: W (4n, m), R (4n, n), b (4n,); h0, c0 (n,), zero if not given.
     Input x (m,), none without W (None); outputs h and c (n,). The two loops pass through the delays
-    `hidden_state` and `cell_state`. Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+    `hidden_state` and `cell_state`. Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al.
+    2000.
 
     - activation (Tanh) makes g, gate_activation (Sigmoid) i, f and o; output_activation, that of g if
       not given, is applied to the cell for h.
