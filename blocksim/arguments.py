@@ -24,6 +24,25 @@ def as_step_size(dt: float) -> float:
     raise InputError("dt", "a positive number of seconds", describe(dt), line=user_line())
 
 
+def as_count(name: str, value: Any, low: int = 1, high: int | None = None) -> int:
+    """An integer from `low` to `high`. Raises InputError."""
+    if _is_integer(value) and low <= value and (high is None or value <= high):
+        return int(value)
+    form = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
+    raise InputError(name, form, describe(value), line=user_line())
+
+
+def as_index(name: str, value: Any, size: int) -> int:
+    """The place of an index into `size` things, of which -1 is the last. Raises InputError."""
+    if _is_integer(value) and -size <= value < size:
+        return range(size)[value]
+    raise InputError(name, f"an integer below {size}", describe(value), line=user_line())
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
 def check_mapping(what: str, value: object) -> None:
     """Raise InputError unless the value is a dictionary."""
     if not isinstance(value, Mapping):
@@ -107,12 +126,11 @@ def read_inputs(
             "steps", "the number of steps, since the diagram has no inputs", "nothing",
             "Pass steps=100, say.", user_line(),
         )  # fmt: skip
-    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 1:
-        raise InputError("steps", "an integer of at least 1", describe(steps), line=user_line())
+    steps = as_count("steps", steps)
     batch = int(next(iter(sizes.values()))[0]) if len(lead) == 2 else None
     if batch == 0:
         raise InputError("inputs", "a batch of at least one run", "an empty one", line=user_line())
-    return arrays, int(steps), batch
+    return arrays, steps, batch
 
 
 def _maybe(value: ArrayLike) -> Any:

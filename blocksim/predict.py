@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from blocksim.arguments import as_count
 from blocksim.block import Array
 from blocksim.diagram import Diagram
 from blocksim.errors import InputError, describe, did_you_mean, user_line
@@ -171,8 +172,7 @@ def forecast(
     (array([2., 4., 8.]), array([ 2., 10., 20.]))
     """
     key, name = _input(diagram), _output(diagram, output)
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise InputError("forecast, steps", "an integer of at least 1", describe(steps), line=user_line())
+    steps = as_count("forecast, steps", steps)
     known = [as_sequence("forecast, warmup", 0, warmup, None)]
     if observed is not None:
         known.append(as_sequence("forecast, observed", 0, observed, known[0].shape[1:]))
@@ -189,7 +189,7 @@ def forecast(
     state = {path if path[0] == "@" else f"network/{path}": x for path, x in result.final_state.items()}
     params = {f"network/{path}": fields for path, fields in (options.get("params") or {}).items()}
     options |= {"initial_state": state, "params": params}
-    return np.concatenate([y, simulate(loop, steps=int(steps) - len(y), **options)[name]])
+    return np.concatenate([y, simulate(loop, steps=steps - len(y), **options)[name]])
 
 
 def closed_loop(
@@ -263,9 +263,7 @@ def activations(network: Diagram, x: ArrayLike, **options: Any) -> Activations:
         rows = {name: result[name][0] for name in names}
         rows |= {name: rows[name][:n] for name, n in ends.items()}
         timed = [name for name, n in ends.items() if n == steps]
-    made = Activations(
-        rows, result.dt * np.arange(steps), result.final_state, result._plan, result.dt, result._batch
-    )
+    made = Activations(rows, result.dt * np.arange(steps), result.final_state, result.job, result.engine)
     made.timed = frozenset(timed)
     return made
 

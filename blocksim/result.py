@@ -6,14 +6,18 @@ import base64
 import fnmatch
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from blocksim.arguments import STEP, as_index
 from blocksim.block import Array
+from blocksim.engines import Job, find_engine
 from blocksim.errors import InputError, describe, did_you_mean, user_line
-from blocksim.plan import Plan
+from blocksim.plan.tree import tree_map
 
 if TYPE_CHECKING:
     import xarray
@@ -27,7 +31,8 @@ class Result:
     """The signals of a run by path, `(T, *shape)` or `(B, T, *shape)`; row k is the instant `time[k]`.
 
     `final_state` is `{path: array}`, with the next step's number under `"@step"`: given as the
-    `initial_state` of another run with the same `dt`, that run goes on where this one stopped.
+    `initial_state` of another run with the same `dt`, that run goes on where this one stopped. `job` is
+    what the `engine` was asked: inputs, first states, parameters.
     """
 
     def __init__(
@@ -35,12 +40,12 @@ class Result:
         signals: dict[str, Array],
         time: Array,
         final_state: dict[str, Any],
-        plan: Plan,
-        dt: float,
-        batch: int | None,
+        job: Job,
+        engine: str,
     ) -> None:
-        self.signals, self.time, self.final_state, self.dt = signals, time, final_state, dt
-        self._plan, self._batch = plan, batch
+        self.signals, self.time, self.final_state, self.dt = signals, time, final_state, job.dt
+        self.job, self.engine, self._plan, self._batch = job, engine, job.plan, job.batch
+        self._reached: dict[int, tuple[int, list[Any]]] = {}
 
     def __getitem__(self, name: str) -> Array:
         if name in self.signals:
@@ -61,6 +66,36 @@ class Result:
     def __repr__(self) -> str:
         rows = [f"  {name}: {array.shape} {array.dtype}" for name, array in self.signals.items()]
         return "\n".join([f"<Result: {len(self.time)} steps of {self.dt:g} s", *rows]) + ">"
+
+    def state_at(self, step: int = -1, run: int = 0) -> dict[str, Any]:
+        """The states by path before the step of a row, -1 being the last, of one run of a batch.
+
+        With the step's number, as `final_state` has it: a run with this as its `initial_state` repeats the
+        rest. They are found by running again up to there; for a later row, from there on. Raises
+        InputError for a row or a run that there is not.
+
+        >>> import blocksim as bs
+        >>> d = bs.Diagram()
+        >>> d.output("y", d.add("z", bs.library.Delay(0.0, 2), d.input("u")))
+        >>> bs.simulate(d, {"u": [1.0, 2.0, 3.0]}).state_at(2)["z"]
+        array([1., 2.])
+        """
+        which = as_index("run", run, self.job.batch or 1)
+        job = self.job if self.job.batch is None else self.job.single(which)
+        end = job.steps - job.rows + as_index("step", step, job.rows)
+        start, states = self._reached.get(which, (0, job.states))
+        if start > end:
+            start, states = 0, job.states
+        if start < end:
+            inputs = [array[start:end] for array in job.inputs]
+            part = replace(
+                job, first_step=job.first_step + start, steps=end - start, inputs=inputs, states=states,
+                record=[], keep_last=True,
+            )  # fmt: skip
+            states = find_engine(self.engine)(part).states
+        self._reached = {which: (end, states)}
+        named = dict(zip(self._plan.initial_state, tree_map(np.array, states), strict=True))
+        return named | {STEP: job.first_step + end}
 
     def plot(
         self,

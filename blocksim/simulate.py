@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -80,12 +81,11 @@ def simulate(
     states, first = read_states(plan, given, batch, plan.initial(replaced))
 
     with _ticking(progress, steps * (batch or 1)) as tick:
-        outcome = run(
-            Job(
-                plan, dt, first, steps, arrays, states, replaced.values, batch, replaced.batched, slots,
-                keep == "last", check_finite, tick,
-            )
+        job = Job(
+            plan, dt, first, steps, arrays, states, replaced.values, batch, replaced.batched, slots,
+            keep == "last", check_finite, tick,
         )  # fmt: skip
+        outcome = run(job)
     rows = dict(zip(slots, outcome.rows, strict=True))
     time = dt * np.arange(first + steps - 1 if keep == "last" else first, first + steps)
     state = dict(zip(plan.initial_state, tree_map(np.array, outcome.states), strict=True))
@@ -93,9 +93,8 @@ def simulate(
         {name: rows[plan.names[name]] for name in names},
         time,
         state | {STEP: first + steps},
-        plan,
-        dt,
-        batch,
+        replace(job, tick=None),
+        engine,
     )
 
 

@@ -249,7 +249,7 @@ def test_verify_takes_the_first_runs_of_a_large_batch(folder):
 def test_linearize_prints_sizes_poles_zeros_and_gains(folder):
     printed = succeed("linearize", "leak.py", "-p", "size=1", "-o", "poles.png")
     for line in (
-        "leak at the initial state: 1 states, 1 inputs, 1 outputs, steps of 1 s",
+        "leak at the initial state: 1 state, 1 input, 1 output, steps of 1 s",
         "stable: the largest pole has magnitude 0.5",
         "poles: 1\n  0.5, magnitude 0.5",
         "zeros: none",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blocksim.analysis.knob import Parameter, as_range, make_knob
-from blocksim.analysis.system import Parameters, System, _split
+from blocksim.analysis.system import Parameters, System
 from blocksim.arguments import STEP
 from blocksim.diagram import Diagram
 from blocksim.errors import InputError, describe, did_you_mean, user_line
@@ -119,7 +119,7 @@ def bifurcation_diagram(
     }
     for path, fields in varied.items():
         swept[path] = {**swept.get(path, {}), **fields}
-    constant = [_split(row, system.plan.inputs) for row in u]
+    constant = [system.unpack_inputs(row) for row in u]
 
     def run(steps: int, state: Mapping[str, Any] | None, last: bool) -> Any:
         held = {

@@ -25,6 +25,7 @@ def plot_branches(
     *,
     attractors: BifurcationDiagram | None = None,
     name: str | None = None,
+    title: str = "",
     theme: str = "light",
 ) -> Figure:
     """Draw branches over their parameter, unstable parts dashed, bifurcations marked; saved to `path`.
@@ -32,63 +33,45 @@ def plot_branches(
     Cycles are drawn by all their points, each period in a colour of its own. Raises InputError for a name
     that a branch has not, or without branches and attractors, FileError for a bad path.
     """
-    from matplotlib.figure import Figure
-
-    from blocksim.draw.save import check_path, save
-    from blocksim.draw.signals import _dress as dress
-    from blocksim.draw.signals import _font as font
-    from blocksim.draw.text import steady
-    from blocksim.draw.themes import theme as find_theme
+    from blocksim.draw.axes import chart, finish
 
     if not branches and attractors is None:
         raise InputError("plot", "branches, attractors, or both", "neither", "", user_line())
-    file, look = None if path is None else check_path(path), find_theme(theme)
     shown = name or _default_name(branches, attractors)
     parameter = attractors.parameter if attractors else branches[0].parameter
-    with steady():
-        figure = Figure(figsize=(9, 5.5), layout="constrained", facecolor=look.background)
-        axis = figure.subplots()
-        labels: set[str] = set()
+    figure, axis, look = chart((9.0, 5.5), theme, title, parameter, shown)
+    labels: set[str] = set()
 
-        def once(label: str) -> str:
-            new = label not in labels
-            labels.add(label)
-            return label if new else "_" + label
+    def once(label: str) -> str:
+        new = label not in labels
+        labels.add(label)
+        return label if new else "_" + label
 
-        if attractors is not None:
-            rows = attractors[shown]
-            x = np.repeat(attractors.values, rows.shape[1])
+    if attractors is not None:
+        rows = attractors[shown]
+        x = np.repeat(attractors.values, rows.shape[1])
+        axis.plot(x, rows.ravel(), ",", color=look.quiet, alpha=0.35, rasterized=True, label="_attractors")
+    periods = sorted({branch.period for branch in branches})
+    for branch in branches:
+        kind = "equilibria" if branch.period == 1 else f"{branch.period}-cycles"
+        colour = look.loops[periods.index(branch.period) % len(look.loops)]
+        for part, stable in branch.pieces:
+            rows = branch[shown][part]
+            label = once(f"{'stable' if stable else 'unstable'} {kind}")
+            lines = axis.plot(
+                branch.values[part], rows, "-" if stable else "--", color=colour,
+                linewidth=2.0 if stable else 1.3,
+            )  # fmt: skip
+            for k, line in enumerate(lines):  # one entry of the legend for all points of a cycle
+                line.set_label(label if k == 0 else "_")
+    for branch in branches:
+        for point in branch.special:
+            y = branch[shown][point.position]
             axis.plot(
-                x, rows.ravel(), ",", color=look.quiet, alpha=0.35, rasterized=True, label="_attractors"
-            )
-        periods = sorted({branch.period for branch in branches})
-        for branch in branches:
-            kind = "equilibria" if branch.period == 1 else f"{branch.period}-cycles"
-            colour = look.loops[periods.index(branch.period) % len(look.loops)]
-            for part, stable in branch.pieces:
-                rows = branch[shown][part]
-                label = once(f"{'stable' if stable else 'unstable'} {kind}")
-                lines = axis.plot(
-                    branch.values[part], rows, "-" if stable else "--", color=colour,
-                    linewidth=2.0 if stable else 1.3,
-                )  # fmt: skip
-                for k, line in enumerate(lines):  # one entry of the legend for all points of a cycle
-                    line.set_label(label if k == 0 else "_")
-        for branch in branches:
-            for point in branch.special:
-                y = branch[shown][point.position]
-                axis.plot(
-                    np.full(len(y), point.value), y, MARKERS.get(point.kind, "*"), color=look.error,
-                    markeredgecolor=look.background, markersize=7, zorder=5, label=once(point.kind),
-                )  # fmt: skip
-        axis.set_xlabel(parameter, fontproperties=font(), parse_math=False)
-        axis.set_ylabel(shown, fontproperties=font(), parse_math=False)
-        if labels:
-            figure.legend(loc="outside right upper", frameon=False, prop=font(), labelcolor=look.ink)
-        dress(axis, look)
-    if file is not None:
-        save(figure, file)
-    return figure
+                np.full(len(y), point.value), y, MARKERS.get(point.kind, "*"), color=look.error,
+                markeredgecolor=look.background, markersize=7, zorder=5, label=once(point.kind),
+            )  # fmt: skip
+    return finish(figure, axis, look, path)
 
 
 def _default_name(branches: Sequence[Branch], attractors: BifurcationDiagram | None) -> str:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from blocksim.analysis.knob import Knob
 from blocksim.analysis.path import newton
-from blocksim.analysis.system import System, Vector, _split
-from blocksim.analysis.system import _in_float64 as in_float64
+from blocksim.analysis.system import System, Vector, in_float64
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Cycles:
         merged = {path: dict(fields) for path, fields in system.params.items()}
         for path, fields in params.items():
             merged[path] = {**merged.get(path, {}), **{f: np.asarray(a) for f, a in fields.items()}}
-        inputs = _split(np.asarray(u), system.plan.inputs)
+        inputs = system.unpack_inputs(u)
         return System(system.diagram, inputs, params=merged, dt=system.dt)
 
     def family(self, x: Vector, t: float) -> tuple[Vector, Vector, Vector]:

@@ -38,6 +38,7 @@ class Equilibrium:
     - path: that of a homotopy, else None.
     - jacobian: dF/dx; eigenvalues, spectral_radius, stable (all inside the unit circle) and index
       (sign det(I - dF/dx), 0 where I - dF/dx is singular) come from it.
+    - inputs, params (those replaced), dt: what it is the equilibrium of, beside the diagram.
     """
 
     status: str
@@ -50,6 +51,9 @@ class Equilibrium:
     jacobian: Vector | None = field(default=None, repr=False)
     path: Path | None = field(default=None, repr=False)
     tried: tuple[str, ...] = field(default=(), repr=False)
+    inputs: dict[str, Any] = field(default_factory=dict, repr=False)
+    params: Parameters = field(default_factory=dict, repr=False)
+    dt: float = 1.0
 
     @cached_property
     def eigenvalues(self) -> NDArray[Any] | None:
@@ -336,6 +340,9 @@ class Solver:
             J,
             attempt.path,
             tried,
+            self.system.unpack_inputs(self.system.u0),
+            self.system.params,
+            self.system.dt,
         )
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blocksim.analysis.system import Parameters, System, Vector
-from blocksim.analysis.system import _in_float64 as in_float64
+from blocksim.analysis.system import Parameters, System, Vector, in_float64
 from blocksim.block import as_array
 from blocksim.errors import AnalysisError, DiagramError, InputError, describe, did_you_mean, user_line
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from blocksim.analysis.point import Parameters, operating_point
+from blocksim.analysis.equilibrium import Equilibrium, equilibrium
+from blocksim.analysis.point import operating_point
 from blocksim.analysis.statespace import StateSpace
 from blocksim.analysis.surgery import part
-from blocksim.analysis.system import System, Vector, _elements
+from blocksim.analysis.system import Parameters, System, Vector, elements
 from blocksim.diagram import Diagram
 from blocksim.errors import DiagramError, InputError, describe, user_line
 
@@ -25,18 +26,20 @@ def linearize(
     step: int = -1,
     run: int = 0,
     params: Parameters | None = None,
-    dt: float = 1.0,
+    dt: float | None = None,
 ) -> StateSpace:
     """dx+ = A dx + B du, dy = C dx + D du near an operating point, with exact derivatives.
 
     at: the operating point of the whole diagram: states by path and inputs by name in a dictionary (a
-    final_state, say), an Equilibrium, or a Result, of which `step` is the row and `run` the run; what is
-    not given is the initial state, and zero for inputs.
+    final_state, say); an Equilibrium; or a Result, of which `step` is the row and `run` the run of a
+    batch. What is not given is the initial state, and zero for inputs.
     inputs: the names of the inputs, those of the diagram unless given. The path of any other signal
     cuts its wire: what read it reads the new input, and as an output it is what the wire was fed: with
     inputs=["e"], outputs=["e"] this is the loop, opened at e. A dictionary gives inputs and their values.
     outputs: paths of signals, the diagram's outputs unless given.
     within: the path of a subsystem, to linearize it alone; its inputs and outputs are named by path.
+    params, dt: parameters to replace, and the step in seconds; those of `at`, if it is an Equilibrium or a
+    Result, else none and 1.
 
     Blocks that nothing reads any more after a cut are left out. Raises the errors of `compile`;
     DiagramError for an unknown path; InputError for a point that does not fit; AnalysisError for a
@@ -68,12 +71,12 @@ def linearize(
     values = {n: point.inputs[n] if not signals else signals[at] for n, at in sources.items()}
     values |= {name: given[name] for name in given if name in sources}
     named = {columns.get(name, name): value for name, value in values.items()}
-    x = system.pack({path: point.state[path] for path in system._states})
-    u = system.inputs_as_vector({name: named[name] for name in system._inputs})
+    x = system.pack({path: point.state[path] for path in system.state_forms})
+    u = system.inputs_as_vector({name: named[name] for name in system.input_forms})
     (A, B), (C, D) = system.compiled("linear at", lambda: _derivatives(system))(
         point.parameters(system), x, u
     )
-    model = StateSpace(A, B, C, D, dt, system.states, system.inputs, system.outputs)
+    model = StateSpace(A, B, C, D, point.dt, system.states, system.inputs, system.outputs)
     return _selected(system, columns, model)
 
 
@@ -113,12 +116,12 @@ def _made(
 def _selected(system: System, columns: dict[str, str], model: StateSpace) -> StateSpace:
     """The model with the inputs that were asked for, in that order, under the names asked for."""
     starts, start = {}, 0
-    for name, form in system._inputs.items():
+    for name, form in system.input_forms.items():
         starts[name] = start
         start += prod(form.shape)
-    forms = {name: system._inputs[inner] for name, inner in columns.items()}
+    forms = {name: system.input_forms[inner] for name, inner in columns.items()}
     picked = [starts[columns[name]] + i for name, form in forms.items() for i in range(prod(form.shape))]
-    return replace(model, B=model.B[:, picked], D=model.D[:, picked], inputs=_elements(forms))
+    return replace(model, B=model.B[:, picked], D=model.D[:, picked], inputs=elements(forms))
 
 
 def _names(what: str, given: Any) -> list[str]:
@@ -144,7 +147,7 @@ def dlinmod(diagram: Diagram, at: Any = None, **options: Any) -> tuple[Vector, V
     return model.A, model.B, model.C, model.D
 
 
-def findop(diagram: Diagram, inputs: Mapping[str, Any] | None = None, **options: Any) -> Any:
+def findop(diagram: Diagram, inputs: Mapping[str, Any] | None = None, **options: Any) -> Equilibrium:
     """`equilibrium(diagram, inputs, **options)`, by the name of Simulink's command.
 
     >>> import blocksim as bs
@@ -154,6 +157,4 @@ def findop(diagram: Diagram, inputs: Mapping[str, Any] | None = None, **options:
     >>> bs.analysis.findop(d, {"u": 3.0}).state["z"].item()
     6.0
     """
-    from blocksim.analysis.equilibrium import equilibrium
-
     return equilibrium(diagram, inputs, **options)

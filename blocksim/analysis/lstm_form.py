@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blocksim.analysis.path import Vector
-from blocksim.analysis.system import System, _split
+from blocksim.analysis.system import System
 from blocksim.diagram import Diagram
 from blocksim.nn import lstm
 
@@ -129,7 +129,7 @@ def find_lstm(system: System) -> Found | None:
     if _wiring(made, "", "x") != _wiring(flat, prefix, x):
         return None
     if W is not None:
-        b = b + W @ _split(system.u0, system.plan.inputs)[x]
+        b = b + W @ system.unpack_inputs(system.u0)[x]
     return Found(LstmForm(R, b), paths["hidden_state"], paths["cell_state"])
 
 

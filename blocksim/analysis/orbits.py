@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blocksim.analysis.point import OperatingPoint, operating_point
-from blocksim.analysis.system import System, Vector
-from blocksim.arguments import read_inputs
+from blocksim.analysis.point import operating_point
+from blocksim.analysis.system import Vector
+from blocksim.arguments import as_count, read_inputs
 from blocksim.diagram import Diagram
 from blocksim.errors import AnalysisError, InputError, describe, user_line
 
@@ -59,9 +59,9 @@ def lyapunov(
     True
     """
     point = operating_point(diagram, at, **options)
-    system, x, u = _system(point, diagram)
+    system, params, x, u = point.vectors(diagram)
     if inputs is None:
-        length = _integer("steps", 10_000 if steps is None else steps, 1)
+        length = as_count("steps", 10_000 if steps is None else steps)
         rows = np.broadcast_to(u, (length, len(u)))
     else:
         if not point.plan.inputs:
@@ -70,23 +70,26 @@ def lyapunov(
         if batch is not None:
             raise InputError("inputs", "one run, (T, *shape)", f"a batch of {batch}", "", user_line())
         rows = np.concatenate([np.reshape(a, (length, -1)) for a in arrays], axis=1).astype(float)
-    width = _integer("count", count, 1, len(x))
-    _integer("transient", transient, 0, length - 1)
+    width = as_count("count", count, 1, len(x))
+    as_count("transient", transient, 0, length - 1)
 
     def make() -> Any:
         import jax
         import jax.numpy as jnp
 
-        def one(carry: Any, u: Any) -> Any:
-            x, Q = carry
-            after, tangent = jax.linearize(lambda x: system.map({}, x, u)[0], x)
-            Q, R = jnp.linalg.qr(jax.vmap(tangent, 1, 1)(Q))
-            return (after, Q), jnp.log(abs(jnp.diagonal(R)))
+        def run(params: Any, x: Any, Q: Any, rows: Any) -> Any:
+            def one(carry: Any, u: Any) -> Any:
+                x, Q = carry
+                after, tangent = jax.linearize(lambda x: system.map(params, x, u)[0], x)
+                Q, R = jnp.linalg.qr(jax.vmap(tangent, 1, 1)(Q))
+                return (after, Q), jnp.log(abs(jnp.diagonal(R)))
 
-        return lambda x, Q, rows: jax.lax.scan(one, (x, Q), rows)
+            return jax.lax.scan(one, (x, Q), rows)
+
+        return run
 
     Q = np.linalg.qr(np.random.default_rng(0).normal(size=(len(x), width)))[0]
-    (end, _), growth = system.compiled("lyapunov", make)(x, Q, rows)
+    (end, _), growth = system.compiled("lyapunov", make)(params, x, Q, rows)
     if not np.isfinite(end).all() or np.isnan(growth).any():
         raise AnalysisError(
             "lyapunov", "a run that stays finite", "inf or NaN",
@@ -129,16 +132,25 @@ def multipliers(diagram: Diagram, period: int, at: Any = None, **options: Any) -
     >>> cycle.points.ravel().round(12), cycle.multipliers.round(9), cycle.stable
     (array([ 1., -1.]), array([9.]), False)
     """
-    length = _integer("period", period, 1)
+    length = as_count("period", period)
     point = operating_point(diagram, at, **options)
-    system, x, u = _system(point, diagram)
-    eye = np.eye(len(x))
+    system, params, x, u = point.vectors(diagram)
+
+    def make() -> Any:
+        import jax
+
+        def after(params: Any, x: Any, u: Any) -> Any:
+            return system.map(params, x, u)[0]
+
+        return lambda *args: (after(*args), jax.jacfwd(after, argnums=1)(*args))
+
+    advance, eye = system.compiled("step and jacobian", make), np.eye(len(x))
     points, J, scale, error, found = [x], eye, 1.0, np.inf, False
     for _ in range(60):
         points, J = [x], eye
         for _ in range(length):
-            J = system.jacobian(points[-1], u) @ J
-            points.append(system.step(points[-1], u))
+            after, slope = advance(params, points[-1], u)
+            points, J = [*points, after], slope @ J
         miss, scale = points[-1] - x, 1 + abs(x).max()
         before, error = error, float(abs(miss).max())
         found = error <= CLOSED * scale
@@ -159,16 +171,3 @@ def multipliers(diagram: Diagram, period: int, at: Any = None, **options: Any) -
     values = np.linalg.eigvals(J)
     values = values[np.lexsort((-np.imag(values), -abs(values)))]
     return Cycle(np.array(points[:-1]), values, error, tuple(system.states))
-
-
-def _system(point: OperatingPoint, diagram: Diagram) -> tuple[System, Vector, Vector]:
-    system = System(diagram, point.inputs, params=point.params, dt=point.dt)
-    return system, system.pack(point.state), system.u0
-
-
-def _integer(name: str, value: Any, low: int, high: int | None = None) -> int:
-    good = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not good or value < low or (high is not None and value > high):
-        form = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
-        raise InputError(name, form, describe(value), "", user_line())
-    return int(value)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blocksim.analysis.orbits import _integer
 from blocksim.analysis.point import operating_point
 from blocksim.analysis.statespace import StateSpace
-from blocksim.analysis.system import System
+from blocksim.arguments import as_count
 from blocksim.block import as_array
 from blocksim.diagram import Diagram
 from blocksim.errors import AnalysisError, InputError, describe, did_you_mean, user_line
@@ -20,6 +19,8 @@ from blocksim.errors import AnalysisError, InputError, describe, did_you_mean, u
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from blocksim.draw.themes import Theme
 
 File = str | PathLike[str] | None
 
@@ -40,15 +41,17 @@ def plot_eigenvalues(
     """
     named = dict(spectra) if isinstance(spectra, Mapping) else {"": spectra}
     sets = {str(name): _values(name, spectrum) for name, spectrum in named.items()}
+    from blocksim.draw.axes import finish
+
     figure, axis, look = _plane(title, theme)
     colours = [*look.loops, look.ink]
     for k, (name, values) in enumerate(sets.items()):
         axis.plot(
-            np.real(values), np.imag(values), linestyle="none", marker="osD^v"[k % 5], markersize=6.5,
-            color=colours[k % len(colours)], markeredgecolor=look.background, markeredgewidth=0.6, label=name,
-            alpha=0.9,
+            np.real(values), np.imag(values), linestyle="none", marker="osD^v"[k % 5], label=name or "_",
+            markersize=max(5.0, 7.5 - 0.7 * k),  # those below stay visible where values are the same
+            color=colours[k % len(colours)], markeredgecolor=look.background, markeredgewidth=0.6, alpha=0.9,
         )  # fmt: skip
-    return _finished(figure, axis, look, path, any(sets))
+    return finish(figure, axis, look, path)
 
 
 def plot_poles_zeros(
@@ -56,6 +59,7 @@ def plot_poles_zeros(
 ) -> Figure:
     """The poles (crosses) and zeros (circles) of a linear model, with the unit circle; saved to `path`.
 
+    A number beside a mark is how many lie there: that of poles above it, that of zeros below.
     Raises InputError for another object, FileError for a bad path, DiagramError for an unknown theme.
 
     >>> import blocksim as bs
@@ -65,15 +69,34 @@ def plot_poles_zeros(
     """
     if not isinstance(model, StateSpace):
         raise InputError("plot_poles_zeros", "a StateSpace", describe(model), "", user_line())
+    from blocksim.draw.axes import finish, font
+
     figure, axis, look = _plane(title, theme)
     style: dict[str, Any] = {"linestyle": "none", "fillstyle": "none", "markeredgewidth": 1.8}
-    for values, marker, colour, what in (
-        (model.poles, "x", look.loops[1], "poles"), (model.zeros, "o", look.loops[0], "zeros"),
+    near = 0.01 * max(1.0, *abs(model.poles), *abs(model.zeros))
+    for values, marker, colour, what, side in (
+        (model.poles, "x", look.loops[1], "poles", 1), (model.zeros, "o", look.loops[0], "zeros", -1),
     ):  # fmt: skip
         axis.plot(
             np.real(values), np.imag(values), marker=marker, color=colour, markersize=9, label=what, **style
         )
-    return _finished(figure, axis, look, path, True)
+        for value, count in _crowds(values, near):
+            axis.annotate(
+                f"{count}", (value.real, value.imag), (7, 7 * side), textcoords="offset points",
+                va="center", color=colour, fontproperties=font(),
+            )  # fmt: skip
+    return finish(figure, axis, look, path)
+
+
+def _crowds(values: NDArray[Any], near: float) -> list[tuple[complex, int]]:
+    """Places at which several values are drawn over each other, and how many there are."""
+    rest, found = [complex(value) for value in values], []
+    while rest:
+        same = [value for value in rest if abs(value - rest[0]) <= near]
+        if len(same) > 1:
+            found.append((sum(same) / len(same), len(same)))
+        rest = [value for value in rest if value not in same]
+    return found
 
 
 def plot_phase(
@@ -107,28 +130,40 @@ def plot_phase(
     'z[0]'
     """
     point = operating_point(diagram, at, **options)
-    system = System(diagram, point.inputs, params=point.params, dt=point.dt)
+    system, given, centre, u = point.vectors(diagram)
     for name in (x, y):
         if name not in system.states:
             raise InputError(
                 f"plot_phase, state {name!r}", "the name of a state", "none of that name",
                 did_you_mean(name, system.states), user_line(),
             )  # fmt: skip
-    centre, size = system.pack(point.state), len(system.states)
+    size = len(system.states)
     if isinstance(starts, (int, np.integer)):
-        count = _integer("starts", starts, 1)
+        count = as_count("starts", starts)
         begin = centre + spread * np.random.default_rng(0).uniform(-1, 1, (count, size))
     else:
         begin = as_array(starts)
         if begin.dtype.kind not in "biuf" or begin.ndim != 2 or begin.shape[1] != size:
             raise InputError("starts", f"an array (S, {size})", describe(starts), "", user_line())
-    length = _integer("steps", steps, 1)
+    length = as_count("steps", steps)
     columns = [system.states.index(x), system.states.index(y)]
-    rows = _orbits(system, begin.astype(float), length)[:, :, columns]
+
+    def make() -> Any:
+        import jax
+
+        def orbit(params: Any, x: Any, u: Any, rows: Any) -> Any:
+            return jax.lax.scan(lambda x, _: (system.map(params, x, u)[0], x), x, rows)[1]
+
+        return jax.vmap(orbit, in_axes=(None, 0, None, None))
+
+    orbits = system.compiled("orbits", make)(given, begin.astype(float), u, np.zeros(length + 1))
+    rows = orbits[:, :, columns]
 
     from matplotlib.collections import LineCollection
 
-    figure, axis, look = _axes(title, theme, (7.2, 6.0))
+    from blocksim.draw.axes import chart, finish
+
+    figure, axis, look = chart((7.2, 6.0), theme, title, x, y)
     for k, orbit in enumerate(rows):
         kept = orbit[np.isfinite(orbit).all(1) & (abs(orbit) < 1e6).all(1)]
         colour = look.loops[k % len(look.loops)]
@@ -152,24 +187,8 @@ def plot_phase(
             label="_" if kind in shown else f"{kind} equilibrium", zorder=5,
         )  # fmt: skip
         shown.add(kind)
-    axis.set_xlabel(x)
-    axis.set_ylabel(y)
     axis.margins(0.05)
-    return _finished(figure, axis, look, path, bool(shown))
-
-
-def _orbits(system: System, starts: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
-    """(S, steps + 1, n): the states from each start."""
-
-    def make() -> Any:
-        import jax
-
-        def orbit(x: Any, u: Any, rows: Any) -> Any:
-            return jax.lax.scan(lambda x, _: (system.map({}, x, u)[0], x), x, rows)[1]
-
-        return jax.vmap(orbit, in_axes=(0, None, None))
-
-    return system.compiled("orbits", make)(starts, system.u0, np.zeros(steps + 1))
+    return finish(figure, axis, look, path)
 
 
 def plot_spectral_radius(
@@ -192,7 +211,9 @@ def plot_spectral_radius(
     2
     """
     named = radii if isinstance(radii, Mapping) else {"": radii}
-    figure, axis, look = _axes(title, theme, (7.2, 4.0))
+    from blocksim.draw.axes import chart, finish
+
+    figure, axis, look = chart((7.2, 4.0), theme, title, xlabel, "spectral radius")
     axis.axhline(1.0, color=look.quiet, linewidth=1.0, linestyle=(0, (5, 3)))
     for k, (name, given) in enumerate(named.items()):
         values = as_array(given)
@@ -203,10 +224,8 @@ def plot_spectral_radius(
                 f"{describe(values)} and {describe(at)}", "", user_line(),
             )  # fmt: skip
         colour = look.loops[k % len(look.loops)]
-        axis.plot(at, values, color=colour, marker="o", markersize=3.5, linewidth=1.5, label=str(name))
-    axis.set_xlabel(xlabel)
-    axis.set_ylabel("spectral radius")
-    return _finished(figure, axis, look, path, any(named))
+        axis.plot(at, values, color=colour, marker="o", markersize=3.5, linewidth=1.5, label=str(name) or "_")
+    return finish(figure, axis, look, path)
 
 
 def _values(name: Any, spectrum: Any) -> NDArray[np.complex128]:
@@ -225,45 +244,14 @@ def _values(name: Any, spectrum: Any) -> NDArray[np.complex128]:
     return values.astype(complex)
 
 
-def _axes(title: str, theme: str, size: tuple[float, float]) -> tuple[Figure, Axes, Any]:
-    from matplotlib.figure import Figure
-
-    from blocksim.draw.themes import theme as find_theme
-
-    look = find_theme(theme)
-    figure = Figure(figsize=size, layout="constrained", facecolor=look.background)
-    axis = figure.add_subplot()
-    axis.set_title(title, loc="left")
-    return figure, axis, look
-
-
-def _plane(title: str, theme: str) -> tuple[Figure, Axes, Any]:
+def _plane(title: str, theme: str) -> tuple[Figure, Axes, Theme]:
     """Axes of the complex plane with the unit circle."""
-    figure, axis, look = _axes(title, theme, (6.0, 6.0))
+    from blocksim.draw.axes import chart
+
+    figure, axis, look = chart((6.0, 6.4), theme, title, "real part", "imaginary part")
     turn = 2 * np.pi * np.linspace(0, 1, 400)
     axis.plot(np.cos(turn), np.sin(turn), color=look.quiet, linewidth=1.1, label="_")
     for line in (axis.axhline, axis.axvline):
         line(0.0, color=look.axis, linewidth=0.8)
     axis.set_aspect("equal", adjustable="datalim")
-    axis.set_xlabel("real part")
-    axis.set_ylabel("imaginary part")
     return figure, axis, look
-
-
-def _finished(figure: Figure, axis: Axes, look: Any, path: File, legend: bool) -> Figure:
-    """Fonts, colours and the legend; saved if there is a path."""
-    from blocksim.draw.save import check_path, save
-    from blocksim.draw.signals import _dress, _font
-    from blocksim.draw.text import steady
-
-    with steady():
-        for text in (axis.title, axis._left_title, axis.xaxis.label, axis.yaxis.label):  # pyright: ignore
-            text.set_fontproperties(_font())
-            text.set_parse_math(False)
-        _dress(axis, look)
-        if legend:
-            above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
-            axis.legend(frameon=False, prop=_font(), labelcolor=look.ink, ncols=3, columnspacing=1.2, **above)
-    if path is not None:
-        save(figure, check_path(path))
-    return figure

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from blocksim.analysis.system import System
-from blocksim.arguments import STEP, as_signal, as_step_size, check_mapping, read_states
+from blocksim.analysis.equilibrium import Equilibrium
+from blocksim.analysis.system import Parameters, System, Vector
+from blocksim.arguments import STEP, as_index, as_signal, as_step_size, check_mapping, read_states
 from blocksim.block import Array
 from blocksim.diagram import Diagram
-from blocksim.errors import AnalysisError, InputError, describe, did_you_mean, user_line
+from blocksim.errors import AnalysisError, InputError, did_you_mean, user_line
 from blocksim.plan import Plan, compile
 from blocksim.result import Result
-
-Parameters = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,11 @@ class OperatingPoint:
             diagram.plans[key, self.dt] = 0, (self.plan, made)
         return made
 
+    def vectors(self, diagram: Diagram) -> tuple[System, dict[str, dict[str, Any]], Vector, Vector]:
+        """The diagram's system, made once; the replaced parameters; the state and the inputs as vectors."""
+        system = self.system(diagram, "system", lambda: System(diagram, dt=self.dt))
+        return system, self.parameters(system), system.pack(self.state), system.inputs_as_vector(self.inputs)
+
     def parameters(self, system: System) -> dict[str, dict[str, Any]]:
         """The replaced parameters of those blocks that a system has."""
         return {path: fields for path, fields in self.params.items() if path in system.plan.blocks}
@@ -62,21 +66,26 @@ def operating_point(
     step: int = -1,
     run: int = 0,
     params: Parameters | None = None,
-    dt: float = 1.0,
+    dt: float | None = None,
 ) -> OperatingPoint:
     """The point that `at` names: see `linearize`. What it does not give is initial, or zero for an input.
 
-    Raises InputError for names, shapes or values that do not fit, and for a Result that has not recorded
-    what is needed; AnalysisError for an equilibrium that was not found.
+    Raises InputError for names, shapes or values that do not fit; AnalysisError for an equilibrium that
+    was not found.
     """
     plan = compile(diagram)
-    replaced = plan.replace({p: dict(f) for p, f in (params or {}).items()})
+    of_at: Parameters = {}
+    seconds = 1.0
     if isinstance(at, Result):
-        given = _row(plan, at, step, run)
-    elif hasattr(at, "state") and hasattr(at, "status"):
+        one = at.job if at.job.batch is None else at.job.single(as_index("run", run, at.job.batch))
+        given = at.state_at(step, run)
+        row = given[STEP] - one.first_step
+        given |= {name: array[row] for name, array in zip(one.plan.inputs, one.inputs, strict=True)}
+        of_at, seconds = one.params, at.dt
+    elif isinstance(at, Equilibrium):
         if at.state is None:
             raise AnalysisError("at", "an equilibrium that was found", f"status {at.status!r}", at.reason)
-        given = {**at.state, **(getattr(at, "inputs", None) or {})}
+        given, of_at, seconds = at.state | at.inputs, at.params, at.dt
     else:
         given = dict(at) if isinstance(at, Mapping) else {} if at is None else at
         check_mapping("at", given)
@@ -87,38 +96,11 @@ def operating_point(
                 f"at[{name!r}]", "the path of a state, or an input", "none of that name",
                 did_you_mean(str(name), known), user_line(),
             )  # fmt: skip
+    replaced = plan.replace({p: dict(f) for p, f in (of_at if params is None else params).items()})
     states, number = read_states(
         plan, {n: v for n, v in given.items() if n not in plan.inputs}, None, plan.initial(replaced)
     )
     zeros = {name: np.zeros(form.shape, form.dtype) for name, form in plan.inputs.items()}
     state = dict(zip(plan.initial_state, states, strict=True))
-    return OperatingPoint(plan, state, zeros, replaced.values, as_step_size(dt), number).with_inputs(given)
-
-
-def _row(plan: Plan, result: Result, step: int, run: int) -> dict[str, Any]:
-    """States and inputs as a run recorded them at a step."""
-    rows, runs = len(result.time), result._batch
-    for name, value, size in (("step", step, rows), ("run", run, runs or 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not -size <= value < size:
-            raise InputError(name, f"an integer below {size}", describe(value), "", user_line())
-    recorded = {plan.names[n]: a for n, a in result.signals.items() if n in plan.names}
-    found: dict[str, Any] = {STEP: range(rows)[step]}
-    for name in [*plan.initial_state, *plan.inputs]:
-        seen = plan.names.get(name) if name in plan.inputs or _shows(plan, name) else None
-        array = recorded.get(-1 if seen is None else seen)
-        if array is None:
-            hides = f"Run only the {found[STEP]} steps before, and give the final_state of the Result."
-            raise InputError(
-                "at", f"a Result with {name!r} recorded",
-                "one without" if seen else "one that cannot show it: the block's output is not its state",
-                f"Run again with record=[{name!r}]." if seen else hides, user_line(),
-            )  # fmt: skip
-        found[name] = array[step] if runs is None else array[run, step]
-    return found
-
-
-def _shows(plan: Plan, path: str) -> bool:
-    """Whether a block's output is its state."""
-    block, probe = plan.blocks[path], plan.initial_state[path]
-    reads = block.contract.methods.get("output")
-    return reads is not None and tuple(reads) == ("x",) and getattr(block, "output")(probe) is probe  # noqa: B009
+    size = as_step_size(seconds if dt is None else dt)
+    return OperatingPoint(plan, state, zeros, replaced.values, size, number).with_inputs(given)

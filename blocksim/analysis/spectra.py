@@ -16,8 +16,9 @@ from blocksim.analysis.point import operating_point
 from blocksim.analysis.statespace import StateSpace
 from blocksim.analysis.surgery import part
 from blocksim.analysis.system import System
+from blocksim.arguments import as_count
 from blocksim.diagram import Diagram
-from blocksim.errors import AnalysisError, InputError, describe, user_line
+from blocksim.errors import AnalysisError, user_line
 
 Values = NDArray[Any]
 AT_REST = 1e-8
@@ -52,13 +53,14 @@ class Spectrum:
     def participation(self) -> Values:
         products = self.left.conj() * self.right
         total = products.sum(0)
-        total[abs(total) < 1e-14] = np.nan
-        return products / total
+        simple = abs(total) >= 1e-14
+        return np.where(simple, products / np.where(simple, total, 1), np.nan)
 
     def by_block(self, mode: int = 0) -> dict[str, float]:
         """The participation in a mode of each block with a state: the real parts of its states', summed."""
         found: dict[str, float] = {}
-        for name, share in zip(self.states, np.real(self.participation[:, _mode(mode, self)]), strict=True):
+        column = np.real(self.participation[:, as_count("mode", mode, 0, len(self.values) - 1)])
+        for name, share in zip(self.states, column, strict=True):
             path = re.sub(r"\[[\d, ]+\]$", "", name)
             found[path] = found.get(path, 0.0) + float(share)
         return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
@@ -99,16 +101,9 @@ def _spectrum(A: Values, states: tuple[str, ...]) -> Spectrum:
     return Spectrum(values[order], right[:, order], left[:, order], states)
 
 
-def _mode(mode: int, spectrum: Spectrum) -> int:
-    size = len(spectrum.values)
-    if isinstance(mode, bool) or not isinstance(mode, (int, np.integer)) or not 0 <= mode < size:
-        raise InputError("mode", f"an integer from 0 to {size - 1}", describe(mode), "", user_line())
-    return int(mode)
-
-
 def _weights(spectrum: Spectrum, mode: int) -> tuple[complex, Values, Values]:
     """An eigenvalue, v, and w with w . v = 1: to a change dA it moves by w . dA v."""
-    mode = _mode(mode, spectrum)
+    mode = as_count("mode", mode, 0, len(spectrum.values) - 1)
     value, v, w = spectrum.values[mode], spectrum.right[:, mode], spectrum.left[:, mode].conj()
     if abs(value) < 1e-12 or abs(w @ v) < 1e-12:
         raise AnalysisError(
@@ -157,7 +152,7 @@ def shares(diagram: Diagram, at: Any = None, mode: int = 0, **options: Any) -> d
     pairs = system.compiled("shares", make)(params, x, u, _pair(v), _pair(w))
     moved, felt = (pair[0] + 1j * pair[1] for pair in pairs)
     felt = felt[len(felt) - len(moved) :]
-    ends = np.cumsum([prod(form.shape) for form in system._outputs.values()])
+    ends = np.cumsum([prod(form.shape) for form in system.output_forms.values()])
     parts = np.split(np.real(felt * moved / value), ends[:-1])
     found = {name: float(share.sum()) for known, share in zip(names, parts, strict=True) for name in known}
     return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
@@ -181,9 +176,8 @@ def sensitivities(
     -1.0
     """
     point = operating_point(diagram, at, **options)
-    system = point.system(diagram, "system", lambda: System(diagram, dt=point.dt))
-    x, u = system.pack(point.state), system.inputs_as_vector(point.inputs)
-    J = system.compiled("jacobian at", lambda: _jacobian(system))(point.parameters(system), x, u)
+    system, given, x, u = point.vectors(diagram)
+    J = system.compiled("jacobian at", lambda: _jacobian(system))(given, x, u)
     value, v, w = _weights(_spectrum(J, tuple(system.states)), mode)
     params = {
         path: {name: array for name, array in fields.items() if array.dtype.kind == "f"}

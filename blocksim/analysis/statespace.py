@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blocksim.arguments import as_step_size
+from blocksim.arguments import as_count, as_step_size
 from blocksim.block import as_array
 from blocksim.errors import AnalysisError, InputError, describe, user_line
 
@@ -76,7 +76,8 @@ class StateSpace:
 
     def __repr__(self) -> str:
         n, m, p = len(self.A), self.B.shape[1], len(self.C)
-        return f"<StateSpace: {n} states, {m} inputs, {p} outputs, steps of {self.dt:g} s>"
+        sizes = [f"{k} {what}{'s' * (k != 1)}" for k, what in ((n, "state"), (m, "input"), (p, "output"))]
+        return f"<StateSpace: {', '.join(sizes)}, steps of {self.dt:g} s>"
 
     # -- poles and zeros ---------------------------------------------------------------------------
 
@@ -182,11 +183,11 @@ class StateSpace:
 
     def impulse_response(self, steps: int) -> Matrix:
         """(K, p, m): the outputs from rest after an impulse into each input: D, C B, C A B, ..."""
-        return self._responses(steps, np.arange(_count(steps)) == 0)
+        return self._responses(steps, np.arange(as_count("steps", steps)) == 0)
 
     def step_response(self, steps: int) -> Matrix:
         """(K, p, m): the outputs from rest for a constant 1 at each input."""
-        return self._responses(steps, np.ones(_count(steps)))
+        return self._responses(steps, np.ones(as_count("steps", steps)))
 
     def _responses(self, steps: int, signal: NDArray[Any]) -> Matrix:
         found = [self.simulate(np.outer(signal, unit))[0] for unit in np.eye(self.B.shape[1])]
@@ -214,12 +215,6 @@ class StateSpace:
         return control.StateSpace(
             self.A, self.B, self.C, self.D, self.dt, remove_useless_states=False, **named
         )
-
-
-def _count(steps: int) -> int:
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise InputError("steps", "an integer of at least 1", describe(steps), line=user_line())
-    return int(steps)
 
 
 def _by_size(values: Any) -> NDArray[Any]:

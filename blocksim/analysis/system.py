@@ -67,48 +67,52 @@ class System:
                 {p: dict(f) for p, f in (params or {}).items()}
             ).values.items()
         }
-        self._states = {p: Signal(s.shape, s.dtype) for p, s in self.plan.initial_state.items()}
-        self._inputs, self._names = self.plan.inputs, names
-        self._outputs = {name: self.plan.signals[name] for name in names}
-        self.states, self.inputs = _elements(self._states), _elements(self._inputs)
-        self.outputs = _elements(self._outputs)
+        self.state_forms = {p: Signal(s.shape, s.dtype) for p, s in self.plan.initial_state.items()}
+        self.input_forms, self._names = self.plan.inputs, names
+        self.output_forms = {name: self.plan.signals[name] for name in names}
+        self.states, self.inputs = elements(self.state_forms), elements(self.input_forms)
+        self.outputs = elements(self.output_forms)
         self.x0 = self.pack(self.plan.initial(self.plan.replace(self.params)))
         self.u0 = self.inputs_as_vector(inputs or {})
         self._made: dict[str, Callable[..., Any]] = {}
-        self._f = _in_float64(function)(diagram, dt=self.dt, record=names, dtype="float64")
+        self._f = in_float64(function)(diagram, dt=self.dt, record=names, dtype="float64")
 
     # -- vectors -----------------------------------------------------------------------------------
 
     def pack(self, state: Mapping[str, Any]) -> Vector:
         """A state by path as a vector. Raises InputError where a path is missing or a shape is wrong."""
         check_mapping("state", state)
-        unknown = [p for p in state if p not in self._states and p != STEP]
-        missing = [p for p in self._states if p not in state]
+        unknown = [p for p in state if p not in self.state_forms and p != STEP]
+        missing = [p for p in self.state_forms if p not in state]
         if unknown or missing:
             raise InputError(
-                "state", f"the states {', '.join(self._states)}",
+                "state", f"the states {', '.join(self.state_forms)}",
                 f"an unknown {unknown[0]!r}" if unknown else f"none of {missing[0]!r}", "", user_line(),
             )  # fmt: skip
-        return _joined(state, self._states)
+        return _joined(state, self.state_forms)
 
     def unpack(self, x: ArrayLike) -> dict[str, Any]:
         """A vector as a state by path."""
-        return _split(np.asarray(x, float), self._states)
+        return _split(np.asarray(x, float), self.state_forms)
 
     def inputs_as_vector(self, inputs: Mapping[str, ArrayLike]) -> Vector:
         """Constant inputs by name as a vector, zero where not given. Raises InputError."""
         check_mapping("inputs", inputs)
         for name in inputs:
-            if name not in self._inputs:
+            if name not in self.input_forms:
                 raise InputError(
                     f"input {name!r}", "an input of the diagram", "none of that name",
-                    did_you_mean(name, self._inputs), user_line(),
+                    did_you_mean(name, self.input_forms), user_line(),
                 )  # fmt: skip
         values = {
             name: as_signal(name, inputs[name], signal, ()) if name in inputs else np.zeros(signal.shape)
-            for name, signal in self._inputs.items()
+            for name, signal in self.input_forms.items()
         }
-        return _joined(values, self._inputs)
+        return _joined(values, self.input_forms)
+
+    def unpack_inputs(self, u: ArrayLike) -> dict[str, Any]:
+        """A vector as inputs by name."""
+        return _split(np.asarray(u, float), self.input_forms)
 
     # -- the map -----------------------------------------------------------------------------------
 
@@ -116,12 +120,13 @@ class System:
         """(F, G) at JAX arrays, to be traced; `params` replaces parameters by path and field."""
         import jax.numpy as jnp
 
-        inputs = {n: v[None].astype(self._inputs[n].dtype) for n, v in _split(u, self._inputs).items()}
+        forms = self.input_forms
+        inputs = {name: v[None].astype(forms[name].dtype) for name, v in _split(u, forms).items()}
         merged = {p: dict(self.params.get(p, {})) for p in {*self.params, *params}}
         for path, fields in params.items():
             merged[path].update(fields)
-        outputs, state = self._f(merged, inputs or 1, _split(x, self._states))
-        after = [jnp.ravel(state[path]) for path in self._states]
+        outputs, state = self._f(merged, inputs or 1, _split(x, self.state_forms))
+        after = [jnp.ravel(state[path]) for path in self.state_forms]
         seen = [jnp.ravel(outputs[name][0]) for name in self._names]
         return jnp.concatenate(after), jnp.concatenate(seen) if seen else jnp.zeros(0)
 
@@ -130,8 +135,8 @@ class System:
         import jax
 
         if key not in self._made:
-            jitted = _in_float64(lambda: jax.jit(make()))()
-            self._made[key] = lambda *args: jax.tree.map(np.asarray, _in_float64(jitted)(*args))
+            jitted = in_float64(lambda: jax.jit(make()))()
+            self._made[key] = lambda *args: jax.tree.map(np.asarray, in_float64(jitted)(*args))
         return self._made[key]
 
     def step(self, x: ArrayLike, u: ArrayLike | None = None) -> Vector:
@@ -171,7 +176,9 @@ class System:
         return self.compiled(key, make)(*given)
 
 
-def _in_float64(f: Callable[..., Any]) -> Callable[..., Any]:
+def in_float64(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with JAX's float64 and full precision around its calls, as the program may not."""
+
     def call(*args: Any, **options: Any) -> Any:
         import jax
 
@@ -202,7 +209,8 @@ def _check(plan: Plan) -> None:
             )  # fmt: skip
 
 
-def _elements(signals: Mapping[str, Signal]) -> list[str]:
+def elements(signals: Mapping[str, Signal]) -> list[str]:
+    """A name for each number of signals, `h[2]`."""
     found = []
     for name, signal in signals.items():
         for index in np.ndindex(signal.shape):

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from blocksim.block import as_array
+from blocksim.draw.axes import TEXT, dress, font
 from blocksim.draw.save import check_path, save
 from blocksim.draw.symbols import shorten
-from blocksim.draw.text import FAMILY, steady
+from blocksim.draw.text import steady
 from blocksim.draw.themes import Theme
 from blocksim.draw.themes import theme as find_theme
 from blocksim.errors import InputError, describe, user_line
@@ -36,8 +35,8 @@ UNITS = (
     (np.inf, 1 / 3600, "h"),
 )
 """The longest span of each unit of time, how many there are in a second, its sign."""
-TEXT, LONGEST = 10.0, 60
-"""The size of texts, and the most characters of a title."""
+LONGEST = 60
+"""The most characters of a title."""
 
 
 def plot_signals(
@@ -84,11 +83,11 @@ def plot_signals(
                     describe(values), "The first axis is time.", user_line(),
                 )  # fmt: skip
             _scope(figure, axis, name, t * scale, values, look)
-        axes[-1].set_xlabel(f"time ({unit})", fontproperties=_font())
+        axes[-1].set_xlabel(f"time ({unit})")
         for axis in figure.axes:
-            _dress(axis, look)
+            dress(axis, look)
         if title:
-            figure.suptitle(title, fontproperties=_font(TEXT + 1), color=look.ink, parse_math=False)
+            figure.suptitle(title, fontproperties=font(TEXT + 1), color=look.ink, parse_math=False)
     if file is not None:
         save(figure, file)
     return figure
@@ -109,9 +108,9 @@ def _scope(
     title, sign = (unit[1], unit[2]) if unit else (name, "")
     rows = values.reshape(len(t), int(np.prod(values.shape[1:])))
     shape = f"  {'×'.join(map(str, values.shape[1:]))}" if values.ndim > 2 else ""
-    axis.set_title(shorten(title, LONGEST) + shape, loc="left", fontproperties=_font(), parse_math=False)
+    axis.set_title(shorten(title, LONGEST) + shape, loc="left")
     if sign and rows.shape[1] <= LINES:
-        axis.set_ylabel(shorten(sign), fontproperties=_font(), parse_math=False)
+        axis.set_ylabel(shorten(sign))
     if not rows.size:
         return
     if values.dtype.kind in "iub":
@@ -125,7 +124,7 @@ def _scope(
         )
         axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         bar = figure.colorbar(mesh, ax=axis, pad=0.01)
-        bar.set_label(shorten(sign), fontproperties=_font(), parse_math=False)
+        bar.set_label(shorten(sign))
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
         return
     for j in range(rows.shape[1]):
@@ -135,7 +134,7 @@ def _scope(
     axis.margins(x=0)
     if rows.shape[1] > 1:
         legend = axis.legend(
-            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, prop=_font(), labelcolor=look.ink,
+            loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, prop=font(), labelcolor=look.ink,
             handlelength=1.2, labelspacing=0.15, ncols=1 + (rows.shape[1] > 4),
         )  # fmt: skip
         legend.set_in_layout(True)
@@ -143,27 +142,6 @@ def _scope(
 
 def _colours(look: Theme) -> list[str]:
     return [*look.loops, look.ink, look.quiet, look.curve]
-
-
-def _font(size: float = TEXT) -> FontProperties:
-    return FontProperties(family=FAMILY, size=size)
-
-
-def _dress(axis: Axes, look: Theme) -> None:
-    """The colours and fonts of axes."""
-    axis.set_facecolor(look.background)
-    axis.title.set_color(look.ink)
-    axis._left_title.set_color(look.ink)  # pyright: ignore[reportAttributeAccessIssue]
-    for part in (axis.xaxis, axis.yaxis):
-        part.label.set_color(look.quiet)
-        part.offsetText.set_color(look.quiet)
-        part.offsetText.set_fontproperties(_font())
-    axis.tick_params(colors=look.quiet, labelsize=TEXT, labelfontfamily=FAMILY)
-    for side, spine in axis.spines.items():
-        spine.set_color(look.quiet)
-        spine.set_visible(side in ("left", "bottom"))
-    if axis.lines:
-        axis.grid(color=to_rgba(look.quiet, 0.25), linewidth=0.6)
 
 
 def thin(

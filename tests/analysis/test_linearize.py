@@ -126,24 +126,76 @@ def test_operating_points_are_rows_of_runs_states_and_equilibria():
     d = bs.nn.lstm(**w)
     x = np.random.default_rng(1).normal(size=(6, 2))
     run = bs.simulate(d, {"x": x}, record="**")
-    at = {"hidden_state": run["h"][3], "cell_state": run["c"][3], "x": x[4]}
+    at = {"hidden_state": run["hidden_state"][4], "cell_state": run["cell_state"][4], "x": x[4]}
     expected = linearize(d, at).A
     assert np.array_equal(linearize(d, run, step=4).A, expected)
     before = bs.simulate(d, {"x": x[:4]}).final_state
     assert np.array_equal(linearize(d, before, inputs={"x": x[4]}).A, expected)
-    batch = bs.simulate(d, {"x": np.stack([0 * x, x])}, record="**")
+    batch = bs.simulate(d, {"x": np.stack([0 * x, x])})
     assert np.array_equal(linearize(d, batch, step=-2, run=1).A, expected)
     initial = linearize(d).A
     assert np.array_equal(linearize(d, {"hidden_state": w["h0"], "x": np.zeros(2)}).A, initial)
     assert not np.array_equal(initial, expected)
 
-    class Found:
-        state, status, reason = before, "ok", ""
 
-    assert np.array_equal(linearize(d, Found()).A, linearize(d, before).A)
-    Found.state, Found.status, Found.reason = None, "failed", "No seed arrived."  # type: ignore
-    with pytest.raises(AnalysisError, match=r"found, got status 'failed'\. No seed"):
-        linearize(d, Found())
+@pytest.mark.parametrize("engine", ["numpy", "jax", "bdsim"])
+def test_a_row_has_states_that_no_output_shows_and_what_the_run_was_given(engine):
+    d = cell()
+    d.connect(d.add("s", DiscreteIntegrator(0.0), d.nodes["e"]), d.add("m", Gain(0.3)))
+    d.output("m", d.nodes["m"])
+    r = np.sin(np.arange(9.0))
+    options = {"dt": 0.25, "params": {"k": {"K": 0.4}}, "engine": engine}
+    run = bs.simulate(d, {"r": r}, **options)
+    for k in (3, 5, 5, 2, 0, -1):
+        row = k % 9
+        state = bs.simulate(d, {"r": r[:row]}, **options).final_state if row else {}
+        expected = linearize(d, state | {"r": r[row]}, params=options["params"], dt=0.25)
+        found = linearize(d, run, step=k)
+        assert found.dt == 0.25
+        for name in "ABCD":
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-14)
+    again = bs.simulate(d, {"r": r[4:]}, initial_state=run.state_at(4), **options)
+    np.testing.assert_allclose(again["out"], run["out"][4:], rtol=0, atol=1e-14)
+    assert np.array_equal(again.time, run.time[4:])
+    assert np.array_equal(linearize(d, again, step=1).A, linearize(d, run, step=5).A)
+    last = bs.simulate(d, {"r": r}, keep="last", **options)
+    assert np.array_equal(linearize(d, last).A, linearize(d, run).A)
+    assert (
+        linearize(d, run, dt=0.5, params={}).A.tolist()
+        == linearize(d, run.state_at() | {"r": r[-1]}, dt=0.5).A.tolist()
+    )
+
+
+def test_runs_of_a_sweep_have_their_own_parameters_and_states():
+    d = cell()
+    gains = np.array([0.1, 0.9])
+    run = bs.simulate(d, {"r": np.ones(5)}, params={"k": {"K": gains}})
+    for b, gain in enumerate(gains):
+        alone = bs.simulate(d, {"r": np.ones(5)}, params={"k": {"K": gain}})
+        assert np.array_equal(linearize(d, run, step=3, run=b).A, linearize(d, alone, step=3).A)
+    assert not np.array_equal(linearize(d, run, run=0).A, linearize(d, run, run=1).A)
+
+
+def test_an_equilibrium_brings_its_inputs_parameters_and_step():
+    """z+ = tanh(a z + 2 u) dt + z (1 - dt), at rest where z = tanh(a z + 2 u)."""
+    d = bs.Diagram()
+    z = d.add("z", DiscreteIntegrator(0.0))
+    a, u = d.add("a", Gain(0.1), z), d.add("b", Gain(2.0), d.input("u"))
+    d.connect(d.add("e", Sum("+-"), d.add("tanh", Tanh(), d.add("sum", Sum(), a, u)), z), z)
+    found = bs.analysis.equilibrium(d, {"u": 0.5}, params={"a": {"K": 0.7}}, dt=0.1)
+    rest = found.state["z"].item()
+    assert rest == pytest.approx(np.tanh(0.7 * rest + 1.0), abs=1e-12)
+    model = linearize(d, found)
+    np.testing.assert_allclose(model.A, [[1 + 0.1 * (0.7 * (1 - rest**2) - 1)]], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(model.B, [[0.2 * (1 - rest**2)]], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(model.poles, found.eigenvalues, rtol=0, atol=1e-13)
+    assert model.dt == 0.1
+    moved = linearize(d, found, {"u": 0.0}, params={}, dt=1.0)
+    np.testing.assert_allclose(moved.A, [[0.1 * (1 - np.tanh(0.1 * rest) ** 2)]], rtol=0, atol=1e-13)
+    drift = lag()
+    lost = bs.analysis.equilibrium(drift, {"r": 1.0}, "newton")
+    with pytest.raises(AnalysisError, match=r"that was found, got status 'not converged'\. Newton"):
+        linearize(drift, lost)
 
 
 def test_parameters_are_replaced_and_derivatives_follow_a_changed_diagram():
@@ -320,14 +372,9 @@ def simulated(**options):
         (cell, {"within": "k"}, DiagramError, "the path of a subsystem, got <k: Gain"),
         (cell, {"within": "plant", "outputs": ["e"]}, DiagramError, "signal 'e'"),
         (cell, {"dt": 0.0}, InputError, "dt .*: expected a positive"),
-        (
-            lag,
-            {"at": bs.simulate(lag(), {"r": np.ones(5)})},
-            InputError,
-            r"'z' recorded, got one without. Run again with record=\['z'\]",
-        ),
-        (cell, {"at": simulated(record="**")}, InputError, "cannot show it.* Run only the 4 steps before"),
-        (cell, {"at": simulated(record="**"), "step": 5}, InputError, "step .*: expected an integer below 5"),
+        (lag, {"at": simulated()}, InputError, r"at\['plant/late'\] .*the path of a state, or an input"),
+        (cell, {"at": simulated(), "step": 5}, InputError, "step .*: expected an integer below 5"),
+        (cell, {"at": simulated(), "run": 1}, InputError, "run .*: expected an integer below 1"),
         (lambda: 3, {}, InputError, "compile .*: expected a Diagram"),
     ],
 )
@@ -348,4 +395,4 @@ def test_integers_have_no_derivatives():
 
 def test_a_model_is_a_state_space():
     assert isinstance(linearize(cell()), StateSpace)
-    assert repr(linearize(cell())) == "<StateSpace: 3 states, 1 inputs, 1 outputs, steps of 1 s>"
+    assert repr(linearize(cell())) == "<StateSpace: 3 states, 1 input, 1 output, steps of 1 s>"
