@@ -163,6 +163,17 @@ def test_units_and_weights():
         assert not weights["lstm/hidden_state"]["initial"].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_larger_gate_bias_changes_nothing(dtype):
+    d = bs.nn.lstm_from_linear_system(A, B, C, D)
+    biases = {
+        f"lstm/{gate}/b": {"value": np.full(5, sign * 100.0)}
+        for gate, sign in (("i", 1), ("f", -1), ("o", 1))
+    }
+    y = [bs.simulate(d, {"u": NOISE[:5]}, params=params, dtype=dtype)["y"] for params in (None, biases)]
+    np.testing.assert_allclose(*y, rtol=0, atol=50 * np.finfo(dtype).eps)
+
+
 def test_gradients_are_finite_in_float32():
     import jax
 
