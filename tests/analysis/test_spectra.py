@@ -158,6 +158,8 @@ def test_what_is_wrong_is_said():
     jordan.connect(jordan.add("a", Gain([[0.5, 1.0], [0.0, 0.5]]), z), z)
     with pytest.raises(AnalysisError, match=r"mode 0 .*simple"):
         sensitivities(jordan)
-    assert np.isnan(eigenvalues(jordan).participation).any()
+    spectrum = eigenvalues(jordan)
+    assert np.isnan(spectrum.participation).any()
+    assert "z (nan)" in str(spectrum)
     with pytest.raises(AnalysisError, match="a block with a state"):
         eigenvalues(bs.nn.dense(np.eye(2), np.zeros(2)))
