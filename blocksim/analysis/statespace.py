@@ -221,7 +221,11 @@ class StateSpace:
         return dlti(self.A, self.B, self.C, self.D, dt=self.dt)
 
     def to_control(self) -> Any:
-        """The same system as a `control.StateSpace`, with its names. Needs the package python-control."""
+        """The same system as a `control.StateSpace`, with its names, a dot in them as `_`.
+
+        Raises InputError without the package python-control, and for a system without inputs or outputs,
+        which it does not know.
+        """
         try:
             import control  # pyright: ignore[reportMissingImports]
         except ImportError as error:
@@ -229,6 +233,11 @@ class StateSpace:
                 "to_control()", "python-control to be installed", "no such package",
                 "pip install 'blocksim[control]'", user_line(),
             ) from error  # fmt: skip
+        if not self.inputs or not self.outputs:
+            raise InputError(
+                "to_control()", "a system with inputs and outputs", repr(self),
+                "Give linearize() inputs= and outputs=.", user_line(),
+            )  # fmt: skip
         names = {"states": self.states, "inputs": self.inputs, "outputs": self.outputs}
         named = {what: [name.replace(".", "_") for name in known] for what, known in names.items()}
         return control.StateSpace(

@@ -138,8 +138,14 @@ def test_control_gives_the_same_or_how_to_get_it(monkeypatch):
         without.setitem(sys.modules, "control", None)
         with pytest.raises(InputError, match=r"python-control to be.*pip install 'blocksim\[control\]'"):
             model.to_control()
-    pytest.importorskip("control")
+    control = pytest.importorskip("control")
     same = model.to_control()
+    _, y = control.step_response(same, T=0.1 * np.arange(12))
+    np.testing.assert_allclose(np.moveaxis(y, -1, 0), model.step_response(12), atol=1e-12)
+    named = StateSpace(ONE, ONE, ONE, ONE, 0.5, ["a.b/z"], ["u.v[0]"], ["y"]).to_control()
+    assert (named.state_labels, named.input_labels, named.output_labels) == (["a_b/z"], ["u_v[0]"], ["y"])
+    with pytest.raises(InputError, match="a system with inputs and outputs, got <StateSpace: 1 state, 0 inp"):
+        StateSpace(ONE, np.zeros((1, 0)), ONE, np.zeros((1, 0))).to_control()
     assert (same.dt, same.nstates) == (0.1, 4)
     np.testing.assert_allclose(same.dcgain(), model.dcgain, atol=1e-12)
     np.testing.assert_allclose(np.sort_complex(same.poles()), np.sort_complex(model.poles), atol=1e-9)
