@@ -219,6 +219,9 @@ def test_an_equilibrium_brings_its_inputs_parameters_and_step():
     assert model.dt == 0.1
     moved = linearize(d, found, {"u": 0.0}, params={}, dt=1.0)
     np.testing.assert_allclose(moved.A, [[0.1 * (1 - np.tanh(0.1 * rest) ** 2)]], rtol=0, atol=1e-13)
+    d.connect(d.add("float", Cast("float"), d.input("n", shape=(), dtype=int)), d.add("sink", Gain(1.0)))
+    whole = bs.analysis.equilibrium(d, {"u": 0.5, "n": 3}, dt=0.1)
+    assert linearize(d, whole).stable
     drift = lag()
     lost = bs.analysis.equilibrium(drift, {"r": 1.0}, "newton")
     with pytest.raises(AnalysisError, match=r"that was found, got status 'not converged'\. Newton"):
@@ -422,6 +425,9 @@ def simulated(**options):
         (cell, {"inputs": ["force"]}, DiagramError, "signal 'force' .*: expected the path of a signal"),
         (cell, {"inputs": "r"}, InputError, "inputs .*: expected a list of paths, got str 'r'"),
         (cell, {"inputs": ["r", "r"]}, DiagramError, "each signal once"),
+        (cell, {"inputs": ["plant", "plant/y"]}, DiagramError, "once, got 'plant/y', which is 'plant'"),
+        (cell, {"inputs": ["plant", "out"]}, DiagramError, "once, got 'out', which is 'plant'"),
+        (cell, {"inputs": {"e": [1.0, 2.0]}}, InputError, r"input 'e' .*an array \(\)"),
         (cell, {"outputs": ["plant/z"]}, DiagramError, "Did you mean 'plant/"),
         (cell, {"within": "plan"}, DiagramError, "Did you mean 'plant'"),
         (cell, {"within": "k"}, DiagramError, "the path of a subsystem, got <k: Gain"),
