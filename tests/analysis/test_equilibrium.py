@@ -335,6 +335,15 @@ def test_an_lstm_in_a_network_is_recognised_with_its_input_and_parameters():
     np.testing.assert_array_equal(found.vector, same.vector)
 
 
+@pytest.mark.parametrize("method", ["auto", "paper", "simulate"])
+def test_an_lstm_without_input_is_recognised(method):
+    R, b = weights(4)
+    alone, driven = (equilibrium(bs.nn.lstm(W, R, b * 0.1), method=method) for W in (None, np.zeros((16, 1))))
+    assert alone.status == driven.status == "ok"
+    np.testing.assert_array_equal(alone.vector, driven.vector)
+    assert find_lstm(System(bs.nn.lstm(None, R, b, activation=bs.library.ReLU()))) is None
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -266,7 +266,7 @@ class TestBadInput:
     def test_networks_that_are_not_of_this_kind(self):
         cell = bs.nn.lstm(np.ones((8, 1)), np.ones((8, 2)), np.zeros(8))
         dense = bs.nn.dense(np.ones((1, 2)), [0.0])
-        with pytest.raises(ParameterError, match=r"weights of one LSTM, got 0"):
+        with pytest.raises(ParameterError, match=r"weights of one LSTM with an input, got 0"):
             bs.nn.linear_system_from_lstm(dense)
         with pytest.raises(ParameterError, match=r"one matrix that reads.*got 0"):
             bs.nn.linear_system_from_lstm(cell)
