@@ -10,9 +10,9 @@ by Levenberg and Marquardt's method, and held to data of their own, and to three
 Adam at a rate of 1e-4 makes calculated weights far worse at its first step, and does not come back in 10000
 epochs: that step is far larger than the weights of the input. At 1e-7 and 1e-6, or at first 1e-3 with weights
 in units of their sizes, it makes them better. They are no local minimum either, as the other method goes on
-far below their loss. After 10000 epochs and 150 iterations so do some random starts (seed 1 and 5, below 3e-5);
-where they do, they err on other data mostly in the first 500 samples. Adam's runs are chaotic: their numbers
-differ from one machine to the next. Two pictures are written to FOLDER.
+far below their loss. After 10000 epochs and 150 iterations so do some random starts (seeds 1 and 5, below
+3e-5); where they do, they err on other data mostly in the first 500 samples. Adam's runs are chaotic: their
+numbers differ from one machine to the next. Two pictures are written to FOLDER.
 """
 
 from __future__ import annotations
