@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ from typer.core import TyperGroup
 import blocksim as bs
 from blocksim.block import Array
 from blocksim.draw import picture, write
-from blocksim.errors import BlocksimError
+from blocksim.errors import BlocksimError, InputError
 from blocksim.files import write_outputs
 from blocksim.plan.passes import optimize
 from blocksim.plan.program import Program
@@ -279,6 +280,13 @@ def verify(
 Picture = Annotated[
     Path | None, typer.Option("-o", "--out", metavar="FILE", help="A picture: .png, .svg or .pdf.")
 ]
+Constant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-u", "--constant", metavar="NAME=VALUE", callback=_settings,
+        help="The constant value of an input, else 0; repeatable.",
+    ),
+]  # fmt: skip
 
 
 @app.command(
@@ -298,8 +306,9 @@ def linearize(
         str | None, typer.Option(metavar="PATH", help="The subsystem to linearize, else the whole.")
     ] = None,
     rest: Annotated[
-        bool, typer.Option("--rest", help="At an equilibrium, else at the initial state; inputs zero.")
+        bool, typer.Option("--rest", help="At an equilibrium, else at the initial state.")
     ] = False,
+    constant: Constant = None,
     dt: Dt = None,
     out: Picture = None,
 ) -> None:
@@ -307,7 +316,8 @@ def linearize(
     script = Script(model)
     options = script.options(settings or [], dt)
     diagram = script.diagram(options)
-    at = bs.analysis.equilibrium(diagram, dt=options["dt"]) if rest else None
+    values = _constants(constant)
+    at = bs.analysis.equilibrium(diagram, values, dt=options["dt"]) if rest else values
     found = bs.analysis.linearize(diagram, at, inputs, outputs, within=within, dt=options["dt"])
     where = "the equilibrium" if rest else "the initial state"
     typer.echo(f"{script.name} at {where}: {str(found)[1:-1].removeprefix('StateSpace: ')}")
@@ -332,13 +342,15 @@ def equilibria(
     starts: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many random starts to search from.")
     ] = 32,
+    constant: Constant = None,
     dt: Dt = None,
     out: Picture = None,
 ) -> None:
-    """Find the states that a step leaves as they are, with zero inputs; draw their eigenvalues."""
+    """Find the states that a step leaves as they are, at constant inputs; draw their eigenvalues."""
     script = Script(model)
     options = script.options(settings or [], dt)
-    found = bs.analysis.equilibria(script.diagram(options), starts=starts, dt=options["dt"])
+    diagram, values = script.diagram(options), _constants(constant)
+    found = bs.analysis.equilibria(diagram, values, starts=starts, dt=options["dt"])
     typer.echo(f"{script.name}: {found.reason}")
     for number, point in enumerate(found, 1):
         verdict = "stable" if point.stable else "unstable"
@@ -357,14 +369,28 @@ def equilibria(
         typer.echo(f"wrote {out}")
 
 
+def _constants(given: list[str] | None) -> dict[str, Any]:
+    """Values of inputs by name; numbers and lists of them as Python writes them."""
+    found = {}
+    for setting in given or []:
+        name, _, text = setting.partition("=")
+        try:
+            found[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise InputError(f"-u {setting}", "a number, or a list as [1, 2]", repr(text)) from None
+    return found
+
+
 def _numbers(values: Array) -> Iterable[str]:
-    """Eigenvalues as text, a pair in one line."""
-    shown = [value for value in values if np.imag(value) >= 0]
-    for value in shown[:SHOWN]:
+    """Eigenvalues as text, a pair in one line, equal ones counted, those that rounding made as zero."""
+    near = np.round(values, 12) + 0.0
+    counts = Counter(value for value in near if np.imag(value) >= 0)
+    for value, count in [*counts.items()][:SHOWN]:
         pair = f" +- {np.imag(value):.6g}j" if np.imag(value) else ""
-        yield f"{np.real(value):.6g}{pair}, magnitude {abs(value):.6g}"
-    if len(shown) > SHOWN:
-        yield f"and {len(shown) - SHOWN} more"
+        times = f", {count} times" if count > 1 else ""
+        yield f"{np.real(value):.6g}{pair}, magnitude {abs(value):.6g}{times}"
+    if len(counts) > SHOWN:
+        yield f"and {sum([*counts.values()][SHOWN:])} more"
 
 
 def _is_long(case: Case) -> bool:

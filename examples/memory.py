@@ -1,9 +1,11 @@
 """How well networks with calculated weights remember a number: the error by time and by scale.
 
-    python examples/memory.py [--out FOLDER]
+    pip install "blocksim[train]"
+    python examples/memory.py [--steps 1500] [--out FOLDER]
 
 The networks of `models/lstm_memory.py` read 1000 numbers from -1 to 1, of which the first is to be
-remembered; then numbers of 1e12, and then with weights that are a thousandth off. A picture is written to
+remembered; then numbers of 1e12, and then with weights that are a thousandth off. At last an LSTM is trained
+to say the first of 10 numbers, by so many steps of Adam, and meets longer sequences. A picture is written to
 FOLDER.
 """
 
@@ -16,6 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
+from spectral_radius import Task, Weights, train
 
 import blocksim as bs
 
@@ -59,12 +62,12 @@ def by_time(out: Path) -> Path:
             bound = [bs.nn.memory_bound(cell, n, scale) for n in steps[1:].tolist()]
             values = (*(found[n - 1] for n in shown), bound[-1], single[-1])
             table.add_row(cell, f"{scale:.0e}", *(f"{v:.2e}" for v in values))
-            axes.loglog(steps[1:], found[1:], color=f"C{k}", label=f"scale {scale:.0e}")
-            axes.loglog(steps[1:], bound, ":", color=f"C{k}", lw=1)
-        axes.set(title=cell, xlabel="steps n", ylim=(1e-14, 1e5))
+            axes.loglog(steps[1:], bound, color=f"C{k}", lw=5, alpha=0.3)
+            axes.loglog(steps[1:], found[1:], color=f"C{k}", lw=1, label=f"scale {scale:.0e}")
+        axes.set(title=cell, xlabel="steps n", ylim=(1e-14, 1e2))
         axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("|y - x[1]|, and at most (dotted)")
-    figure.axes[0].legend(fontsize=8, loc="upper left", ncols=2)
+    figure.axes[0].set_ylabel("|y - x[1]|, and at most (broad)")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     Console().print("largest error while other numbers from -1 to 1 come", table)
     figure.savefig(out / "memory.png", dpi=120)
     return out / "memory.png"
@@ -73,20 +76,50 @@ def by_time(out: Path) -> Path:
 def disturbed(scale: float = 1e-4) -> None:
     """What numbers of 1e12 in between, and weights that are off, do to the error."""
     table = Table("cell", "calm", "numbers of 1e12 in between", "weights a thousandth off: median of 20")
+    calm, wild = (numbers(size=size)[:, :100] for size in (1.0, 1e12))
     for cell in CELLS:
-        off = [errors(cell, scale, numbers(), params=noisy(cell, scale, seed=seed))[99] for seed in range(20)]
-        found = (errors(cell, scale, numbers(size=size))[99] for size in (1.0, 1e12))
+        off = [errors(cell, scale, calm, params=noisy(cell, scale, seed=seed))[-1] for seed in range(20)]
+        found = (errors(cell, scale, x)[-1] for x in (calm, wild))
         table.add_row(cell, *(f"{v:.2e}" for v in (*found, np.median(off))))
     Console().print(f"largest error after 100 steps, scale {scale:.0e}", table)
 
 
+def learned(steps: int, length: int = 10, seed: int = 0) -> tuple[bs.Diagram, Weights]:
+    """An LSTM of 32 units and its weights, trained on sequences of one length."""
+    x = np.random.default_rng(seed).uniform(-1, 1, (20000, length, 1))
+    task = Task(x, x[:, 0], lambda y, first: ((y[-1] - first) ** 2).mean(), 1, 32, 1, batch=100)
+    *_, (_, _, weights) = train(task, steps, stored=1, seed=seed)
+    return task.network(seed), {
+        path: {field: np.asarray(a, float) for field, a in own.items()} for path, own in weights.items()
+    }
+
+
+def generalization(steps: int, lengths=(10, 11, 12, 15, 20, 50)) -> dict[str, list[float]]:
+    """The root mean square of y - x[1] on new sequences of several lengths: trained, calculated, and of 0."""
+    network, weights = learned(steps)
+    found = {"trained with n = 10": [], "calculated": [], "y = 0": []}
+    for n in lengths:
+        x = np.random.default_rng(n).uniform(-1, 1, (300, n, 1))
+        y = bs.simulate(network, {"x": x}, params=weights, keep="last")["y"]
+        calculated = bs.simulate(CELLS["lstm"](1e-4), {"x": x}, keep="last")["y"]
+        for name, said in zip(found, (y[:, -1], calculated[:, -1], 0.0), strict=True):
+            found[name].append(float(np.sqrt(((said - x[:, 0]) ** 2).mean())))
+    table = Table("LSTM of 32 units", *(f"n = {n}" for n in lengths))
+    for name, values in found.items():
+        table.add_row(name, *(f"{value:.2g}" for value in values))
+    Console().print("root mean square of y - x[1]", table)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--steps", type=int, default=1500, help="of Adam")
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     picture = by_time(options.out)
     disturbed()
+    generalization(options.steps)
     print(picture)
 
 

@@ -1,7 +1,7 @@
 """How training moves an LSTM toward the edge of chaos: its spectral radius along a run.
 
     pip install "blocksim[train]"
-    python examples/spectral_radius.py [--out FOLDER]
+    python examples/spectral_radius.py [--runs 11] [--out FOLDER]
     python examples/spectral_radius.py mnist train-images-idx3-ubyte train-labels-idx1-ubyte
     python examples/spectral_radius.py text ptb.train.txt
     python examples/spectral_radius.py midi FOLDER_OR_FILES
@@ -9,7 +9,8 @@
 The first takes scikit-learn's digits, which are in models/data, the last the songs of Nottingham, for
 instance. The radius is that of the Jacobian of a step at the equilibrium of the autonomous network, the one
 without input: 1 is where memory lasts, and where chaos begins. All biases are zero at first, and so is the
-equilibrium. After every tenth of the run it is computed again, printed, and drawn with the eigenvalues.
+equilibrium. After every tenth of the run it is computed again, printed, and drawn with the eigenvalues. With
+several runs, each from weights of its own, the least and the largest rise of the radius are printed, too.
 """
 
 from __future__ import annotations
@@ -170,11 +171,15 @@ def follow(task: Task, **options: Any) -> list[tuple[int, float, np.ndarray]]:
     return [(step, loss, eigenvalues(weights)) for step, loss, weights in train(task, **options)]
 
 
-def draw(name: str, rows: list[tuple[int, float, np.ndarray]], file: Path) -> Path:
-    """The radius and the loss along the run, and the eigenvalues at both ends in the complex plane."""
+def draw(name: str, runs: list[list[tuple[int, float, np.ndarray]]], file: Path) -> Path:
+    """The radius along all runs; the loss of the first, and its eigenvalues at both ends."""
     figure = Figure(figsize=(11, 4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
-    steps, losses, spectra = zip(*rows, strict=True)
+    for rows in runs[1:]:
+        left.plot(
+            [step for step, *_ in rows], [abs(s).max() for *_, s in rows], color="C0", lw=0.8, alpha=0.4
+        )
+    steps, losses, spectra = zip(*runs[0], strict=True)
     left.plot(steps, [abs(s).max() for s in spectra], "o-", label="spectral radius")
     left.axhline(1, color="gray", lw=0.8)
     left.set(xlabel="training steps", ylabel="spectral radius", title=name)
@@ -197,6 +202,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", type=int, default=1, help="with this seed and the next ones")
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
     needed = {"digits": (0, 0), "mnist": (2, 2), "text": (1, 1), "midi": (1, 10**6)}[options.task]
@@ -208,11 +214,14 @@ def main() -> None:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     options.out.mkdir(parents=True, exist_ok=True)
-    rows = follow(task, steps=options.steps, seed=options.seed)
+    runs = [follow(task, steps=options.steps, seed=options.seed + k) for k in range(max(1, options.runs))]
     print(" step   loss  radius  largest real part")
-    for step, loss, found in rows:
+    for step, loss, found in runs[0]:
         print(f"{step:5d} {loss:6.3f} {abs(found).max():7.3f} {np.real(found).max():18.3f}")
-    print(draw(options.task, rows, options.out / f"spectral_radius_{options.task}.png"))
+    if len(runs) > 1:
+        rises = [abs(rows[-1][2]).max() - abs(rows[0][2]).max() for rows in runs]
+        print(f"the radius rises by {min(rises):.3f} to {max(rises):.3f} in {len(runs)} runs")
+    print(draw(options.task, runs, options.out / f"spectral_radius_{options.task}.png"))
 
 
 if __name__ == "__main__":

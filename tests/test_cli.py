@@ -261,8 +261,10 @@ def test_linearize_prints_sizes_poles_zeros_and_gains(folder):
     many = succeed("linearize", "leak.py", "-p", "size=12", "-p", "rate=1.5", "--dt", "0.1", "--rest")
     assert "leak at the equilibrium: 12 states, 12 inputs, 12 outputs, steps of 0.1 s" in many
     assert "not stable: the largest pole has magnitude 1.5" in many
-    assert "  and 2 more\n" in many
+    assert "poles: 12\n  1.5, magnitude 1.5, 12 times\n" in many
     assert "  and 134 more\n" in many
+    layer = succeed("linearize", str(ROOT / "models" / "lstm_layer.py"), "-p", "hidden=16")
+    assert re.search(r"poles: 32\n(  .*\n){10}  and \d+ more\n", layer)
 
 
 def test_linearize_opens_loops_and_subsystems(folder):
@@ -274,6 +276,14 @@ def test_linearize_opens_loops_and_subsystems(folder):
     plant = succeed("linearize", pid, "-i", "plant/force", "--within", "plant")
     assert "plant/position from plant/force: 1\n" in plant
     assert "0.9975 +- 0.00968246j" in plant
+
+
+def test_inputs_have_constant_values(folder):
+    given = ("-p", "size=2", "-u", "u=[3, -6.0]")
+    found = succeed("equilibria", "leak.py", "-p", "rate=0.25", "--starts", "2", *given)
+    assert "  memory [4 -8]\n" in found
+    there = succeed("linearize", "leak.py", "--rest", *given)
+    assert "poles: 2\n  0.5, magnitude 0.5, 2 times\n" in there
 
 
 def test_equilibria_prints_the_points(folder):
@@ -409,6 +419,8 @@ COMMANDS = {
     "draw leak.py -o leak.xyz": ["leak.xyz"],
     "check none.py": ["none.py: expected a model script"],
     "linearize leak.py -i v": ["signal 'v'", "expected the path of a signal", "There is 'u'"],
+    "linearize leak.py -u u=[1": ["-u u=[1", "a number, or a list as [1, 2]", "'[1'"],
+    "equilibria leak.py -u v=1": ["input 'v'", "an input of the diagram", "There is 'u'"],
     "linearize leak.py --within kept": ["within='kept'", "the path of a subsystem"],
     "equilibria leak.py -o e.xyz": ["e.xyz", "a file name that ends in"],
     "verify leak.py -p size=x": ["option -p size=x", "an integer"],

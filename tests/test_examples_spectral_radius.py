@@ -47,8 +47,12 @@ def track(events: list[tuple[int, bytes]]) -> bytes:
     return b"MTrk" + struct.pack(">I", len(data)) + data
 
 
+def header(tracks: int, division: int = 96) -> bytes:
+    return b"MThd" + struct.pack(">IHHH", 6, 1, tracks, division)
+
+
 def midi(path: Path, *tracks: bytes, division: int = 480) -> Path:
-    path.write_bytes(b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), division) + b"".join(tracks))
+    path.write_bytes(header(len(tracks), division) + b"".join(tracks))
     return path
 
 
@@ -82,8 +86,25 @@ class TestIdx:
     )
     def test_bad_files(self, tmp_path, data, said):
         (tmp_path / "a").write_bytes(data)
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=f"{tmp_path / 'a'}: .*{said}"):
             loaders.idx(tmp_path / "a")
+
+    def test_lengths_whose_product_overflows(self, tmp_path):
+        (tmp_path / "a").write_bytes(b"\0\0\x08\x03" + bytes([0x80, 0, 0, 0]) * 2 + bytes([0, 0, 0, 4]))
+        with pytest.raises(ValueError, match="but 0 bytes"):
+            loaders.idx(tmp_path / "a")
+
+    def test_damaged_gzip_files(self, tmp_path):
+        whole = write_idx(tmp_path / "a", np.arange(99, dtype="u1"), compress=True).read_bytes()
+        for data in (
+            whole[:40],
+            whole[:-1],
+            whole[:60] + b"\0\0\0" + whole[63:],
+            whole[:2] + b"\x07" + whole[3:],
+        ):
+            (tmp_path / "a").write_bytes(data)
+            with pytest.raises(ValueError, match=f"{tmp_path / 'a'}: not a whole gzip file"):
+                loaders.idx(tmp_path / "a")
 
 
 class TestWords:
@@ -103,6 +124,13 @@ class TestWords:
         found, known = loaders.words(tmp_path / "a.txt", vocabulary=4)
         assert set(known) == {"the", "<eos>", "cat", "<unk>"}
         assert " ".join(known[i] for i in found[:7]) == "the cat <unk> <unk> the <unk> <eos>"
+
+    def test_bytes_that_are_not_text(self, tmp_path):
+        (tmp_path / "a.txt").write_bytes("\ufeffthe cat".encode())
+        assert loaders.words(tmp_path / "a.txt")[1] == ["<eos>", "cat", "the"]
+        (tmp_path / "a.txt").write_bytes("the café".encode("latin1"))
+        with pytest.raises(ValueError, match=r"a\.txt: not text in UTF-8, .* at 7"):
+            loaders.words(tmp_path / "a.txt")
 
     def test_nothing(self, tmp_path):
         (tmp_path / "a.txt").write_text("\n \n")
@@ -140,6 +168,17 @@ class TestMidi:
         found, _ = loaders.notes(midi(tmp_path / "a.mid", track(events)))
         assert found == [(0, 100, 60), (100, 300, 62), (20000, 20100, 72), (20100, 20200, 72)]
 
+    def test_tracks_sound_together_at_any_tempo(self, tmp_path):
+        tempo = [
+            (0, b"\xff\x51\x03\x07\xa1\x20"),
+            (50, b"\xff\x51\x03\x01\xa1\x20"),
+            (70, b"\xff\x51\x03\x0f\0\0"),
+        ]
+        one = [(0, b"\x90\x3c\x40"), (100, b"\x80\x3c\x00")]
+        two = [(40, b"\x91\x3c\x40"), (90, b"\x91\x3c\x00")]
+        found, _ = loaders.notes(midi(tmp_path / "a.mid", track(tempo), track(one), track(two)))
+        assert found == [(0, 100, 60), (40, 90, 60)]
+
     def test_piano_rolls(self, tmp_path):
         files = [tune(tmp_path / "a.mid", [60, 64]), tune(tmp_path / "b.mid", [50], division=480)]
         rolls, pitches = loaders.piano_rolls(files)
@@ -152,22 +191,28 @@ class TestMidi:
     @pytest.mark.parametrize(
         ("data", "said"),
         [
-            (b"RIFF" + bytes(20), "not a MIDI file"),
-            (
-                b"MThd" + struct.pack(">IHHH", 6, 1, 2, 96) + track([]),
-                "2 tracks in the header, 1 in",
-            ),
-            (b"MThd" + struct.pack(">IHHH", 6, 1, 1, 0xE728), "times in frames"),
-            (b"MThd" + struct.pack(">IHHH", 6, 1, 1, 96) + b"MTrk\0\0\0\x09", "track of 9 bytes"),
-            (b"MThd" + struct.pack(">IHHH", 6, 1, 1, 96) + b"MTrk\0\0\0\2\0\x3c", "without a status"),
-            (b"MThd" + struct.pack(">IHHH", 6, 1, 1, 96) + b"MTrk\0\0\0\3\0\x90\x3c", "ends within an event"),
-            (b"MThd" + struct.pack(">IHHH", 6, 1, 1, 96) + b"MTrk\0\0\0\5\xff\xff\xff\xff\x01", "four bytes"),
+            (b"RIFF" + bytes(20), "not a MIDI file, it begins with b'RIFF'"),
+            (header(2) + track([]), "ends too soon"),
+            (header(1, 0xE728) + track([]), "times in frames"),
+            (header(1, 0) + track([]), "times in frames"),
+            (header(1) + b"RIFF" + bytes(4), "no MTrk header"),
+            (header(1) + b"MTrk\0\0\0\2\0\x3c", "running status"),
+            (header(1) + b"MTrk\0\0\0\3\0\x90\x3c", "ends too soon"),
+            (header(1) + b"MTrk\0\0\0\4\0\x90\x3c\xff", "data byte"),
+            (header(1) + b"MTrk\0\0\0\7\0\xff\x59\2\x7f\x7f\0", "key"),
         ],
     )
     def test_bad_files(self, tmp_path, data, said):
         (tmp_path / "a.mid").write_bytes(data)
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=rf"a\.mid: .*{said}"):
             loaders.notes(tmp_path / "a.mid")
+
+    def test_a_file_cut_anywhere(self, tmp_path):
+        whole = tune(tmp_path / "a.mid", [60, 64]).read_bytes()
+        for end in range(len(whole)):
+            (tmp_path / "a.mid").write_bytes(whole[:end])
+            with pytest.raises(ValueError, match=r"a\.mid: not a (whole )?MIDI file, it (ends|begins)"):
+                loaders.notes(tmp_path / "a.mid")
 
     def test_nothing_to_read(self, tmp_path):
         with pytest.raises(ValueError, match=r"a\.mid: no notes"):
@@ -179,8 +224,9 @@ class TestMidi:
 # -- training ----------------------------------------------------------------------------------------
 
 
-def test_training_on_digits_raises_the_radius():
-    rows = spectral_radius.follow(spectral_radius.digits(), stored=1)
+@pytest.mark.parametrize("seed", range(3))
+def test_training_on_digits_raises_the_radius(seed):
+    rows = spectral_radius.follow(spectral_radius.digits(), stored=1, seed=seed)
     assert [step for step, *_ in rows] == [0, 600]
     assert rows[0][1] == pytest.approx(np.log(10), abs=0.1)
     assert rows[-1][1] < 0.1
@@ -246,9 +292,10 @@ def run(*arguments):
 
 
 def test_the_script(files):
-    ran = run("midi", files / "songs" / "0.mid", files / "songs" / "1.mid", "--steps", "10", "--out", files)
+    songs = [files / "songs" / name for name in ("0.mid", "1.mid")]
+    ran = run("midi", *songs, "--steps", "2", "--runs", "2", "--out", files)
     assert ran.returncode == 0, ran.stderr
-    assert "radius" in ran.stdout
+    assert "in 2 runs" in ran.stdout
     assert (files / "spectral_radius_midi.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -101,3 +101,15 @@ def test_nothing_above_the_library_is_imported_by_models():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blocksim"):
                 assert node.module in ("blocksim", "blocksim.library", "blocksim.nn"), path
+
+
+def test_no_module_reaches_for_anothers_private_names():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {alias.name}"
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blocksim")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert wrong == []

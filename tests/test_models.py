@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -49,6 +50,18 @@ def test_commands(name, tmp_path, monkeypatch):
     assert written == {"picture.png", *map(str.strip, said)}
     for file in written:
         assert (tmp_path / file).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_commands_in_the_docstring_have_options_that_there_are(name):
+    script = Script(MODELS[name])
+    lines = [line.split() for line in script.module.__doc__.splitlines() if f"models/{name}.py" in line]
+    for line in lines:
+        settings = [after for word, after in itertools.pairwise(line) if word == "-p"]
+        Case.prepare(script, settings)
+    if name == "lstm_memory":
+        with pytest.raises(bs.BlocksimError, match="there is no cell 'cnn', but there are lstm, gru, rnn"):
+            Case.prepare(script, ["cell=cnn"])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -12,6 +12,7 @@ from blocksim.analysis.point import operating_point
 from blocksim.analysis.statespace import StateSpace
 from blocksim.analysis.surgery import part
 from blocksim.analysis.system import Parameters, System, Vector, elements
+from blocksim.arguments import as_signal
 from blocksim.diagram import Diagram
 from blocksim.errors import DiagramError, InputError, describe, user_line
 
@@ -70,9 +71,14 @@ def linearize(
     signals = point.signals() if sources.keys() != point.inputs.keys() else {}
     values = {n: point.inputs[n] if not signals else signals[at] for n, at in sources.items()}
     values |= {name: given[name] for name in given if name in sources}
-    named = {columns.get(name, name): value for name, value in values.items()}
+    asked = {columns.get(name, name): name for name in values}
     x = system.pack({path: point.state[path] for path in system.state_forms})
-    u = system.inputs_as_vector({name: named[name] for name in system.input_forms})
+    u = system.inputs_as_vector(
+        {
+            inner: as_signal(asked[inner], values[asked[inner]], form, ())
+            for inner, form in system.input_forms.items()
+        }
+    )
     (A, B), (C, D) = system.compiled("linear at", lambda: _derivatives(system))(
         point.parameters(system), x, u
     )
@@ -104,9 +110,14 @@ def _made(
     shown = [n for n in piece.outputs if piece.forms[n].dtype.kind == "f"] if outputs is None else outputs
     for name in [*wanted, *shown]:
         piece.form(name)
+    first: dict[tuple[str, str], str] = {}
+    for name in wanted:
+        port = piece.port(name)
+        if first.setdefault((port.node.name, port.name), name) != name:
+            other = first[port.node.name, port.name]
+            raise DiagramError("inputs", "each signal once", f"{name!r}, which is {other!r}", "", user_line())
     cuts = [name for name in wanted if name not in entering]
-    ports = {name: piece.port(name) for name in cuts}
-    sources = piece.outside | {name: (port.node.name, port.name) for name, port in ports.items()}
+    sources = piece.outside | {name: at for at, name in first.items() if name in cuts}
     columns = {name: piece.cut(name) if name in cuts else name for name in wanted}
     changed = within is not None or cuts
     whole = piece.diagram(shown) if changed else diagram

@@ -105,8 +105,8 @@ def find_lstm(system: System) -> Found | None:
 
     It is found by its structure: the delays `hidden_state` and `cell_state` are the only states, and all
     blocks beside them are those that `nn.lstm` makes of the same weights, wired in the same way, with an
-    input of the gates that does not depend on the states. None for anything else. Blocks before and after
-    it do not matter.
+    input of the gates, if they have one, that does not depend on the states. None for anything else.
+    Blocks before and after it do not matter.
     """
     paths = {path.rpartition("/")[2]: path for path in system.plan.initial_state}
     if set(paths) != {"hidden_state", "cell_state"} or len(system.plan.initial_state) != 2:
@@ -114,20 +114,24 @@ def find_lstm(system: System) -> Found | None:
     prefix = paths["cell_state"].removesuffix("cell_state")
     if paths["hidden_state"] != f"{prefix}hidden_state":
         return None
-    weights = [_stacked(system, prefix, name, key) for name, key in (("W", "K"), ("R", "K"), ("b", "value"))]
     flat = system.plan.flat
-    source = flat.nodes[f"{prefix}g/W"].wires.get("u") if f"{prefix}g/W" in flat.nodes else None
-    if any(w is None for w in weights) or source is None or _reads(flat, source, prefix):
+    W, R, b = (_stacked(system, prefix, name, key) for name, key in (("W", "K"), ("R", "K"), ("b", "value")))
+    if R is None or b is None or b.ndim != 2 or R.shape != (4, b.shape[1], b.shape[1]):
         return None
-    W, R, b = (np.asarray(w) for w in weights)
-    n = b.shape[1]
-    if (W.ndim, R.shape, b.ndim) != (3, (4, n, n), 2) or not all(np.isfinite(w).all() for w in (W, R, b)):
+    if not all(w is None or np.isfinite(w).all() for w in (W, R, b)):
         return None
-    made = lstm(W.reshape(4 * n, -1), R.reshape(4 * n, n), b.ravel()).flatten()
-    if _wiring(made, "", "x") != _wiring(flat, prefix, source.path):
+    x, n = "", b.shape[1]
+    if W is not None:
+        source = flat.nodes[f"{prefix}g/W"].wires.get("u")
+        if W.ndim != 3 or source is None or _reads(flat, source, prefix):
+            return None
+        x = source.path
+    made = lstm(None if W is None else W.reshape(4 * n, -1), R.reshape(4 * n, n), b.ravel()).flatten()
+    if _wiring(made, "", "x") != _wiring(flat, prefix, x):
         return None
-    x = system.signals(system.x0)[source.path]
-    return Found(LstmForm(R, b + W @ x), paths["hidden_state"], paths["cell_state"])
+    if W is not None:
+        b = b + W @ system.signals(system.x0)[x]
+    return Found(LstmForm(R, b), paths["hidden_state"], paths["cell_state"])
 
 
 def _stacked(system: System, prefix: str, name: str, field: str) -> Vector | None:

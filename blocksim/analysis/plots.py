@@ -36,7 +36,7 @@ def plot_eigenvalues(
 
     >>> import blocksim as bs
     >>> figure = bs.analysis.plot_eigenvalues({"before": [0.5, 0.2], "after": [0.9 + 0.3j, 0.9 - 0.3j]})
-    >>> [text.get_text() for text in figure.axes[0].get_legend().texts]
+    >>> [text.get_text() for text in figure.legends[0].texts]
     ['before', 'after']
     """
     named = dict(spectra) if isinstance(spectra, Mapping) else {"": spectra}
@@ -59,12 +59,12 @@ def plot_poles_zeros(
 ) -> Figure:
     """The poles (crosses) and zeros (circles) of a linear model, with the unit circle; saved to `path`.
 
-    A number beside a mark is how many lie there: that of poles above it, that of zeros below.
+    A number beside a mark is how many lie there: that of poles on its right, of zeros on its left.
     Raises InputError for another object, FileError for a bad path, DiagramError for an unknown theme.
 
     >>> import blocksim as bs
     >>> lag = bs.analysis.StateSpace([[0.5]], [[1.0]], [[1.0]], [[2.0]])
-    >>> len(bs.analysis.plot_poles_zeros(lag).axes[0].get_legend().texts)
+    >>> len(bs.analysis.plot_poles_zeros(lag).legends[0].texts)
     2
     """
     if not isinstance(model, StateSpace):
@@ -82,8 +82,9 @@ def plot_poles_zeros(
         )
         for value, count in _crowds(values, near):
             axis.annotate(
-                f"{count}", (value.real, value.imag), (7, 7 * side), textcoords="offset points",
-                va="center", color=colour, fontproperties=font(),
+                f"{count}", (value.real, value.imag), (7 * side, 7 if value.imag > -near else -7),
+                textcoords="offset points", ha="left" if side > 0 else "right", va="center", color=colour,
+                fontproperties=font(),
             )  # fmt: skip
     return finish(figure, axis, look, path)
 

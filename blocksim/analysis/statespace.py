@@ -16,8 +16,9 @@ from blocksim.errors import AnalysisError, InputError, describe, user_line
 
 Matrix = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-ON_CIRCLE = 1e-9
-"""Poles this near to a point of the unit circle are on it."""
+SINGULAR, SPREAD, MEAN, NOT_SEEN = 1e-13, 1e-2, 1e-8, 1e-9
+"""A zI - A with a singular value this small, relative to the largest, has poles at z: rounding moves them by
+up to SPREAD, and their mean by up to MEAN. A relative share of them in a gain up to NOT_SEEN is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,21 +143,39 @@ class StateSpace:
         """The transfer function at a point; the part of the poles there is split off, being inf or zero."""
         import scipy.linalg
 
-        near = abs(self.poles - z) <= ON_CIRCLE
-        if not near.any():
+        radius = self._around(z)
+        if not radius:
             return self.C @ np.linalg.solve(z * np.eye(len(self.A)) - self.A, self.B) + self.D
         T, U, size = scipy.linalg.schur(  # pyright: ignore[reportAssignmentType]
-            self.A, output="complex", sort=lambda value: abs(value - z) <= ON_CIRCLE
+            self.A, output="complex", sort=lambda value: abs(value - z) <= radius
         )
         X = scipy.linalg.solve_sylvester(T[:size, :size], -T[size:, size:], -T[:size, size:])
         B, C = U.conj().T @ self.B, self.C @ U
         there, here = B[:size] - X @ B[size:], C[:, :size]
         rest = C[:, size:] + here @ X
         gain = rest @ np.linalg.solve(z * np.eye(len(T) - size) - T[size:, size:], B[size:]) + self.D
+        seen = np.outer(np.linalg.norm(self.C, axis=1), np.linalg.norm(self.B, axis=0)) * NOT_SEEN
         for _ in range(size):
-            gain[abs(here @ there) > ON_CIRCLE * (1 + abs(gain))] = np.inf
+            gain[abs(here @ there) > seen] = np.inf
             there = T[:size, :size] @ there
         return gain
+
+    def _around(self, z: complex) -> float:
+        """How far from a point lie the poles that are there but for rounding; 0 without any.
+
+        Rounding spreads a k-fold pole as far as the k-th root of its size, around a mean that stays.
+        """
+        near = self.poles[np.argsort(abs(self.poles - z))]
+        distance = np.append(abs(near - z), np.inf)
+        if distance[0] > SPREAD:
+            return 0.0
+        s = np.linalg.svd(z * np.eye(len(self.A)) - self.A, compute_uv=False)
+        if s[-1] > SINGULAR * max(1.0, s[0]):
+            return 0.0
+        means = np.cumsum(near - z) / np.arange(1, len(near) + 1)
+        there = (abs(means) <= MEAN) & (distance[:-1] <= SPREAD)
+        k = int(np.flatnonzero(there)[-1]) if there.any() else 0
+        return float((distance[k] + min(distance[k + 1], 1.0)) / 2)
 
     def simulate(self, u: ArrayLike, x0: ArrayLike | None = None) -> tuple[Matrix, Matrix]:
         """(y (T, p), x (T, n)) for inputs u (T, m), or (T,) for one, from x0, zero unless given."""
@@ -202,7 +221,11 @@ class StateSpace:
         return dlti(self.A, self.B, self.C, self.D, dt=self.dt)
 
     def to_control(self) -> Any:
-        """The same system as a `control.StateSpace`, with its names. Needs the package python-control."""
+        """The same system as a `control.StateSpace`, with its names, a dot in them as `_`.
+
+        Raises InputError without the package python-control, and for a system without inputs or outputs,
+        which it does not know.
+        """
         try:
             import control  # pyright: ignore[reportMissingImports]
         except ImportError as error:
@@ -210,6 +233,11 @@ class StateSpace:
                 "to_control()", "python-control to be installed", "no such package",
                 "pip install 'blocksim[control]'", user_line(),
             ) from error  # fmt: skip
+        if not self.inputs or not self.outputs:
+            raise InputError(
+                "to_control()", "a system with inputs and outputs", repr(self),
+                "Give linearize() inputs= and outputs=.", user_line(),
+            )  # fmt: skip
         names = {"states": self.states, "inputs": self.inputs, "outputs": self.outputs}
         named = {what: [name.replace(".", "_") for name in known] for what, known in names.items()}
         return control.StateSpace(

@@ -111,8 +111,9 @@ class System:
         return _joined(values, self.input_forms)
 
     def unpack_inputs(self, u: ArrayLike) -> dict[str, Any]:
-        """A vector as inputs by name."""
-        return _split(np.asarray(u, float), self.input_forms)
+        """A vector as inputs by name, each of its own dtype."""
+        parts = _split(np.asarray(u, float), self.input_forms)
+        return {name: part.astype(self.input_forms[name].dtype) for name, part in parts.items()}
 
     # -- the map -----------------------------------------------------------------------------------
 

@@ -10,12 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
 from blocksim.draw.save import check_path, save
+from blocksim.draw.symbols import shorten
 from blocksim.draw.text import FAMILY, extent, steady
 from blocksim.draw.themes import Theme
 from blocksim.draw.themes import theme as find_theme
 
 TEXT = 10.0
 """The size of texts, in points."""
+LONGEST, ROW = 60, 0.22
+"""The most characters of a title or a name; the height of a row of a legend, in inches."""
 
 
 def font(size: float = TEXT) -> FontProperties:
@@ -59,15 +62,17 @@ def chart(
 def finish(figure: Figure, axis: Axes, look: Theme, path: str | PathLike[str] | None = None) -> Figure:
     """Dress a chart, put the legend of what has a label below it, and save it if there is a path.
 
-    Raises FileError for a bad path.
+    The figure grows with the rows of the legend. Raises FileError for a bad path.
     """
     file = None if path is None else check_path(path)
-    handles, names = axis.get_legend_handles_labels()
+    handles, labels = axis.get_legend_handles_labels()
+    names = [shorten(label, LONGEST) for label in labels]
     with steady():
         dress(axis, look)
         if names:
             widest = max(extent(name, TEXT)[0] for name in names) / 100 + 0.65
             columns = max(1, min(len(names), int(figure.get_figwidth() / widest)))
+            figure.set_figheight(figure.get_figheight() + ROW * (-(-len(names) // columns) - 1))
             legend = figure.legend(
                 handles, names, loc="outside lower center", ncols=columns, frameon=False, prop=font(),
                 labelcolor=look.ink,

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from blocksim.block import as_array
-from blocksim.draw.axes import TEXT, dress, font
+from blocksim.draw.axes import LONGEST, TEXT, dress, font
 from blocksim.draw.save import check_path, save
 from blocksim.draw.symbols import shorten
 from blocksim.draw.text import steady
@@ -35,8 +35,6 @@ UNITS = (
     (np.inf, 1 / 3600, "h"),
 )
 """The longest span of each unit of time, how many there are in a second, its sign."""
-LONGEST = 60
-"""The most characters of a title."""
 
 
 def plot_signals(

@@ -158,9 +158,9 @@ def _cell_fields(source: Diagram, params: Parameters | None, path: str) -> dict[
     """The fields of one cell."""
     cell = subsystem(source, path)
     kind = next((kind for kind in ("lstm", "gru") if set(GATES[kind]) <= cell.nodes.keys()), None)
-    if kind is None:
+    if kind is None or not cell.inputs:
         raise ParameterError(
-            f"matlab, {path or cell.name}", "the diagram of an LSTM or a GRU", f"{cell!r}",
+            f"matlab, {path or cell.name}", "the diagram of an LSTM or a GRU with an input", f"{cell!r}",
             f"{did_you_mean(path, cell.nodes)} Give the path of the layer.", user_line(),
         )  # fmt: skip
     if kind == "gru" and path.endswith("backward"):

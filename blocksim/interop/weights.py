@@ -102,6 +102,8 @@ def stored(
     alone = True
     if isinstance(source, Diagram):
         part = subsystem(source, path)
+        if not part.inputs:
+            raise ParameterError(holder, "a diagram with an input", f"{part!r}, with none", "", user_line())
         steps, shape = _form(part, shape)
         alone = [_inner(node.block) is None for node in part.nodes.values()] != [False]
     parts = layers(has(source, "n/b_r/value"), steps is not None)

@@ -32,7 +32,7 @@ from blocksim.node import Node
 
 
 def gate(
-    W: ArrayLike,
+    W: ArrayLike | None,
     R: ArrayLike,
     b: ArrayLike,
     activation: Block,
@@ -43,29 +43,28 @@ def gate(
 ) -> Diagram:
     """y = activation(W x + R h + b): inputs x (m,) and h (p,), output y (n,).
 
-    W (n, m), R (n, p), b (n,). With a peephole P (n,) there is an input c (n,), and P*c is added. With
-    a clip the sum is limited to -clip..clip. Raises ParameterError where the shapes disagree.
+    W (n, m), R (n, p), b (n,). Without W (None) there is no x. With a peephole P (n,) there is an input
+    c (n,), and P*c is added. With a clip the sum is limited to -clip..clip. Raises ParameterError where the
+    shapes disagree.
 
     >>> import blocksim as bs, numpy as np
     >>> g = bs.nn.gate(np.ones((3, 2)), np.ones((3, 3)), np.zeros(3), bs.library.Sigmoid())
     >>> list(g.nodes)
     ['W', 'R', 'b', 'sum', 'activation']
     """
-    where = f"gate {name!r}"
-    W = real_array(where, "W", W, (None, None))
-    R = real_array(where, "R", R, (len(W), None))
-    b = real_array(where, "b", b, (len(W),))
-    d = Diagram(name)
-    x, h = d.input("x", shape=W.shape[1]), d.input("h", shape=R.shape[1])
-    terms = [d.add("W", Gain(W), x), d.add("R", Gain(R), h), d.add("b", Constant(b))]
+    where, d = f"gate {name!r}", Diagram(name)
+    b = real_array(where, "b", b, (None,))
+    terms = _driven(where, d, W, len(b))
+    R = real_array(where, "R", R, (len(b), None))
+    terms += [d.add("R", Gain(R), d.input("h", shape=R.shape[1])), d.add("b", Constant(b))]
     if peephole is not None:
-        P = real_array(where, "peephole", peephole, (len(W),))
-        terms.append(d.add("P", Gain(P), d.input("c", shape=len(W))))
+        P = real_array(where, "peephole", peephole, (len(b),))
+        terms.append(d.add("P", Gain(P), d.input("c", shape=len(b))))
     return _activated(d, terms, activation, clip)
 
 
 def reset_gate(
-    W: ArrayLike,
+    W: ArrayLike | None,
     R: ArrayLike,
     b: ArrayLike,
     activation: Block,
@@ -76,26 +75,33 @@ def reset_gate(
 ) -> Diagram:
     """y = activation(W x + r*(R h + b_r) + b): inputs x (m,), h (p,) and r (n,), output y (n,).
 
-    W (n, m), R (n, p), b (n,), b_r (n,), none if not given. With a clip the sum is limited to
-    -clip..clip. Raises ParameterError where the shapes disagree.
+    W (n, m), R (n, p), b (n,), b_r (n,), none if not given. Without W (None) there is no x. With a clip
+    the sum is limited to -clip..clip. Raises ParameterError where the shapes disagree.
 
     >>> import blocksim as bs, numpy as np
     >>> g = bs.nn.reset_gate(np.ones((3, 2)), np.ones((3, 3)), np.zeros(3), bs.library.Tanh())
     >>> list(g.nodes)
     ['W', 'R', 'reset', 'b', 'sum', 'activation']
     """
-    where = f"gate {name!r}"
-    W = real_array(where, "W", W, (None, None))
-    R = real_array(where, "R", R, (len(W), None))
-    b = real_array(where, "b", b, (len(W),))
-    d = Diagram(name)
-    x, h, r = d.input("x", W.shape[1]), d.input("h", R.shape[1]), d.input("r", len(W))
-    driven, recurrent = d.add("W", Gain(W), x), d.add("R", Gain(R), h)
+    where, d = f"gate {name!r}", Diagram(name)
+    b = real_array(where, "b", b, (None,))
+    terms = _driven(where, d, W, len(b))
+    R = real_array(where, "R", R, (len(b), None))
+    h, r = d.input("h", R.shape[1]), d.input("r", len(b))
+    recurrent = d.add("R", Gain(R), h)
     if b_r is not None:
-        bias = d.add("b_r", Constant(real_array(where, "b_r", b_r, (len(W),))))
+        bias = d.add("b_r", Constant(real_array(where, "b_r", b_r, (len(b),))))
         recurrent = d.add("recurrent", Sum(), recurrent, bias)
-    terms = [driven, d.add("reset", Product(), r, recurrent), d.add("b", Constant(b))]
+    terms += [d.add("reset", Product(), r, recurrent), d.add("b", Constant(b))]
     return _activated(d, terms, activation, clip)
+
+
+def _driven(where: str, d: Diagram, W: ArrayLike | None, n: int) -> list[Node]:
+    """W x of an input x, if there is a W, as the first term of a gate of n units."""
+    if W is None:
+        return []
+    W = real_array(where, "W", W, (n, None))
+    return [d.add("W", Gain(W), d.input("x", shape=W.shape[1]))]
 
 
 def _activated(d: Diagram, terms: list[Node], activation: Block, clip: float | None) -> Diagram:
@@ -111,7 +117,7 @@ def _activated(d: Diagram, terms: list[Node], activation: Block, clip: float | N
 
 
 def lstm(
-    W: ArrayLike,
+    W: ArrayLike | None,
     R: ArrayLike,
     b: ArrayLike,
     h0: ArrayLike | None = None,
@@ -129,8 +135,9 @@ def lstm(
     """c = f*c[k-1] + i*g, h = o*tanh(c), with the gates i, f, g, o of x and h[k-1].
 
     Rows in the order [i; f; g; o]: W (4n, m), R (4n, n), b (4n,); h0, c0 (n,), zero if not given.
-    Input x (m,), outputs h and c (n,). The two loops pass through the delays `hidden_state` and
-    `cell_state`. Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+    Input x (m,), none without W (None); outputs h and c (n,). The two loops pass through the delays
+    `hidden_state` and `cell_state`. Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al.
+    2000.
 
     - activation (Tanh) makes g, gate_activation (Sigmoid) i, f and o; output_activation, that of g if
       not given, is applied to the cell for h.
@@ -153,7 +160,7 @@ def lstm(
         raise ParameterError(
             f"{where}, coupled", "True, False or 'input'", describe(coupled), "", user_line()
         )
-    n = _units(where, W, keys)
+    n = _units(where, W, b, keys)
     P = None if projection is None else real_array(where, "projection", projection, (None, n))
     p = n if P is None else len(P)
     rows = _rows(where, keys, W, R, b, n, p)
@@ -168,12 +175,12 @@ def lstm(
     clip = _clip(where, clip)
 
     d = Diagram(name)
-    x = d.input("x", shape=rows["g"][0].shape[1])
+    x = _input(d, rows["g"][0])
     hidden = d.add("hidden_state", UnitDelay(_initial(where, "h0", h0, p)))
     cell = d.add("cell_state", UnitDelay(_initial(where, "c0", c0, n)))
     for key in keys:
         kind = inner if key == "g" else outer
-        d.add(key, gate(*rows[key], kind, peephole=sight.get(key), clip=clip, name=key), x, hidden)
+        d.add(key, gate(*rows[key], kind, peephole=sight.get(key), clip=clip, name=key), *x, hidden)
     if coupled:
         d.add("f" if "i" in keys else "i", Complement(), d[keys[0]])
     i, f, g, o = (d[key] for key in "ifgo")
@@ -191,7 +198,7 @@ def lstm(
 
 
 def gru(
-    W: ArrayLike,
+    W: ArrayLike | None,
     R: ArrayLike,
     b: ArrayLike,
     b_r: ArrayLike | None = None,
@@ -206,7 +213,7 @@ def gru(
     """h = (1 - z)*n + z*h[k-1], with the gates r and z of x and h[k-1], and the candidate n.
 
     Rows in the order [r; z; n]: W (3n, m), R (3n, n), b (3n,); h0 (n,), zero if not given. Input x
-    (m,), output h (n,). The loop passes through the delay `hidden_state`.
+    (m,), none without W (None); output h (n,). The loop passes through the delay `hidden_state`.
 
     - reset "after": n = tanh(W x + r*(R h + b_r) + b), with b_r (n,), none if not given;
       reset "before": n = tanh(W x + R (r*h) + b) (Cho et al. 2014).
@@ -228,7 +235,7 @@ def gru(
             f"{where}, b_r", "no recurrent bias with reset 'before'", describe(b_r),
             "Add it to the last rows of b.", user_line(),
         )  # fmt: skip
-    n = _units(where, W, "rzn")
+    n = _units(where, W, b, "rzn")
     rows = _rows(where, "rzn", W, R, b, n, n)
     b_r = None if b_r is None else real_array(where, "b_r", b_r, (n,))
     inner = _activation(where, "activation", activation, Tanh())
@@ -236,14 +243,14 @@ def gru(
     clip = _clip(where, clip)
 
     d = Diagram(name)
-    x = d.input("x", shape=rows["r"][0].shape[1])
+    x = _input(d, rows["r"][0])
     hidden = d.add("hidden_state", UnitDelay(_initial(where, "h0", h0, n)))
-    r, z = (d.add(key, gate(*rows[key], outer, clip=clip, name=key), x, hidden) for key in "rz")
+    r, z = (d.add(key, gate(*rows[key], outer, clip=clip, name=key), *x, hidden) for key in "rz")
     if reset == "before":
         past = d.add("reset", Product(), r, hidden)
-        new = d.add("n", gate(*rows["n"], inner, clip=clip, name="n"), x, past)
+        new = d.add("n", gate(*rows["n"], inner, clip=clip, name="n"), *x, past)
     else:
-        new = d.add("n", reset_gate(*rows["n"], inner, b_r=b_r, clip=clip, name="n"), x, hidden, r)
+        new = d.add("n", reset_gate(*rows["n"], inner, b_r=b_r, clip=clip, name="n"), *x, hidden, r)
     write = d.add("write", Product(), d.add("complement", Complement(), z), new)
     h = d.add("h", Sum(), write, d.add("keep", Product(), z, hidden))
     d.connect(h, hidden)  # the hidden loop
@@ -252,7 +259,7 @@ def gru(
 
 
 def rnn(
-    W: ArrayLike,
+    W: ArrayLike | None,
     R: ArrayLike,
     b: ArrayLike,
     h0: ArrayLike | None = None,
@@ -263,9 +270,9 @@ def rnn(
 ) -> Diagram:
     """h = tanh(W x + R h[k-1] + b), or another activation.
 
-    W (n, m), R (n, n), b (n,); h0 (n,), zero if not given. Input x (m,), output h (n,). The loop
-    passes through the delay `hidden_state`. With a clip the sum is limited to -clip..clip. Elman 1990.
-    Raises ParameterError where the shapes disagree.
+    W (n, m), R (n, n), b (n,); h0 (n,), zero if not given. Input x (m,), none without W (None); output
+    h (n,). The loop passes through the delay `hidden_state`. With a clip the sum is limited to
+    -clip..clip. Elman 1990. Raises ParameterError where the shapes disagree.
 
     >>> import blocksim as bs, numpy as np
     >>> layer = bs.nn.rnn(np.ones((3, 4)), np.ones((3, 3)), np.zeros(3))
@@ -273,14 +280,14 @@ def rnn(
     [['hidden_state', 'h/R', 'h/sum', 'h/activation']]
     """
     where = f"rnn {name!r}"
-    n = _units(where, W, "h")
+    n = _units(where, W, b, "h")
     rows = _rows(where, "h", W, R, b, n, n)["h"]
     kind = _activation(where, "activation", activation, Tanh())
     clip = _clip(where, clip)
     d = Diagram(name)
-    x = d.input("x", shape=rows[0].shape[1])
+    x = _input(d, rows[0])
     hidden = d.add("hidden_state", UnitDelay(_initial(where, "h0", h0, n)))
-    h = d.add("h", gate(*rows, kind, clip=clip, name="h"), x, hidden)
+    h = d.add("h", gate(*rows, kind, clip=clip, name="h"), *x, hidden)
     d.connect(h, hidden)  # the hidden loop
     d.output("h", h)
     return d
@@ -289,23 +296,37 @@ def rnn(
 # -- what the cells take ---------------------------------------------------------------------------
 
 
-def _units(where: str, W: ArrayLike, keys: str) -> int:
-    """The number of units, of input weights with rows for each of the gates."""
-    count = len(real_array(where, "W", W, (None, None)))
-    if count % len(keys) or not count:
-        rows = f"{len(keys)}n rows, those of the gates {', '.join(keys)}" if len(keys) > 1 else "rows"
-        raise ParameterError(f"{where}, W", rows, f"{count}", "", user_line())
-    return count // len(keys)
+def _units(where: str, W: ArrayLike | None, b: ArrayLike, keys: str) -> int:
+    """The number of units, of weights, or biases, with rows for each of the gates."""
+    name, rows = (
+        ("b", real_array(where, "b", b, (None,)))
+        if W is None
+        else ("W", real_array(where, "W", W, (None, None)))
+    )
+    if len(rows) % len(keys) or not len(rows):
+        expected = f"{len(keys)}n rows, those of the gates {', '.join(keys)}" if len(keys) > 1 else "rows"
+        raise ParameterError(f"{where}, {name}", expected, f"{len(rows)}", "", user_line())
+    return len(rows) // len(keys)
 
 
 def _rows(
-    where: str, keys: str, W: ArrayLike, R: ArrayLike, b: ArrayLike, n: int, p: int
-) -> dict[str, tuple[Real, Real, Real]]:
+    where: str, keys: str, W: ArrayLike | None, R: ArrayLike, b: ArrayLike, n: int, p: int
+) -> dict[str, tuple[Real | None, Real, Real]]:
     """The rows of the weights and of the bias that are those of each gate."""
     count = len(keys) * n
-    shapes = {"W": (W, (count, None)), "R": (R, (count, p)), "b": (b, (count,))}
-    split = [np.split(real_array(where, name, *of), len(keys)) for name, of in shapes.items()]
-    return {key: (split[0][i], split[1][i], split[2][i]) for i, key in enumerate(keys)}
+
+    def split(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> list[Real]:
+        return np.split(real_array(where, name, value, shape), len(keys))
+
+    Ws = [None] * len(keys) if W is None else split("W", W, (count, None))
+    return dict(
+        zip(keys, zip(Ws, split("R", R, (count, p)), split("b", b, (count,)), strict=True), strict=True)
+    )
+
+
+def _input(d: Diagram, W: Real | None) -> list[Node]:
+    """The input x that the weights W read, if there are any."""
+    return [] if W is None else [d.input("x", shape=W.shape[1])]
 
 
 def _initial(where: str, name: str, value: ArrayLike | None, n: int) -> Real:

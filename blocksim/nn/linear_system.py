@@ -16,8 +16,8 @@ from blocksim.nn._arrays import Real, finite_array, positive_number
 from blocksim.nn.cells import lstm
 
 OPEN = 40.0
-"""The bias of an open gate: sigmoid rounds to 1 from 37 on. Beyond 88 exp overflows in float32, and a
-gradient is NaN."""
+"""The bias of an open gate. sigmoid rounds to 1 from 37 on, and what a gate shut by so much lets through,
+4e-18, drowns in rounding. The 100 of the literature does the same, but e^-100 underflows in float32."""
 WORST_CONDITION = 1e12
 """Beyond it an inverse of A has less than four digits left."""
 
@@ -110,9 +110,9 @@ def linear_system_from_lstm(
         raise ParameterError(where, "a diagram, or its parameters", describe(network), "", user_line())
     fields = network.parameters() if isinstance(network, Diagram) else network
     arrays = {f"{path}/{name}": as_array(a) for path, own in fields.items() for name, a in own.items()}
-    cells = [name[:-5] for name in arrays if f"/{name}".endswith("/g/R/K")]
+    cells = [name[:-5] for name in arrays if f"/{name}".endswith("/g/R/K") and f"{name[:-3]}W/K" in arrays]
     if len(cells) != 1:
-        raise ParameterError(where, "the weights of one LSTM", f"{len(cells)}", "", user_line())
+        raise ParameterError(where, "the weights of one LSTM with an input", f"{len(cells)}", "", user_line())
     cell = cells[0]
     readouts = [a for name, a in arrays.items() if not name.startswith(cell) and a.ndim == 2]
     if len(readouts) != 1:

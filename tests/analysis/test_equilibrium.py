@@ -385,6 +385,15 @@ def test_an_lstm_that_reads_its_own_past_is_solved_by_the_whole_map():
     np.testing.assert_allclose(run["h"], np.tile(found.state["past"], (10, 1)), rtol=0, atol=1e-10)  # pyright: ignore
 
 
+@pytest.mark.parametrize("method", ["auto", "paper", "simulate"])
+def test_an_lstm_without_input_is_recognised(method):
+    R, b = weights(4)
+    alone, driven = (equilibrium(bs.nn.lstm(W, R, b * 0.1), method=method) for W in (None, np.zeros((16, 1))))
+    assert alone.status == driven.status == "ok"
+    np.testing.assert_array_equal(alone.vector, driven.vector)
+    assert find_lstm(System(bs.nn.lstm(None, R, b, activation=bs.library.ReLU()))) is None
+
+
 @pytest.mark.parametrize(
     "options",
     [

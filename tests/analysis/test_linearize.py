@@ -14,6 +14,7 @@ import blocksim as bs
 from blocksim.analysis import StateSpace, dlinmod, linearize
 from blocksim.errors import AnalysisError, BlocksimError, DiagramError, InputError, ParameterError
 from blocksim.library import (
+    Cast,
     Clock,
     Delay,
     DiscreteIntegrator,
@@ -43,6 +44,26 @@ def test_random_linear_diagrams_have_their_exact_matrices(seed):
     for found, exact in ((model.A, A[np.ix_(order, order)]), (model.B, B[order]), (model.C, C[:, order])):
         np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)
     np.testing.assert_allclose(model.D, D, rtol=0, atol=1e-12)
+    at = bs.compile(d).initial_state | {"u": np.array(0.5)}
+    exact = np.block([[model.A, model.B], [model.C, model.D]])
+    np.testing.assert_allclose(central_differences(d, at), exact, rtol=0, atol=1e-6)
+
+
+def central_differences(d, at, eps=1e-6):
+    """[[A, B], [C, D]] of a diagram at a point, by steps of the NumPy engine."""
+    plan = bs.compile(d)
+    names = [*plan.initial_state, *plan.inputs]
+
+    def step(vector):
+        parts = dict(zip(names, np.split(vector, np.cumsum([at[n].size for n in names])[:-1]), strict=True))
+        parts = {name: part.reshape(at[name].shape) for name, part in parts.items()}
+        after, signals = plan.step(np, 0.0, parts, parts)
+        return np.concatenate(
+            [after[p].ravel() for p in plan.initial_state] + [np.ravel(signals[y]) for y in plan.outputs]
+        )
+
+    x = np.concatenate([at[name].ravel() for name in names])
+    return np.stack([(step(x + e) - step(x - e)) / (2 * eps) for e in eps * np.eye(len(x))], 1)
 
 
 def has_state(seed):
@@ -51,31 +72,37 @@ def has_state(seed):
 
 @pytest.mark.parametrize("seed", [*filter(has_state, range(80))][:50])
 def test_random_networks_against_central_differences(seed):
-    d, inputs = random_network(seed, 12)
-    plan = bs.compile(d)
     rng = np.random.default_rng(seed)
+    d, _ = random_network(seed, 12)
+    if seed % 2:
+        d = beside_a_scan(rng, d)
+    plan = bs.compile(d)
     at = {p: s + 0.1 * rng.normal(size=s.shape) for p, s in plan.initial_state.items()}
-    at |= {name: u[0] for name, u in inputs.items()}
+    at |= {name: rng.normal(size=form.shape) for name, form in plan.inputs.items()}
     model = linearize(d, at)
-
-    def step(vector: np.ndarray) -> np.ndarray:
-        """States after, and outputs, on the NumPy engine."""
-        parts, start = {}, 0
-        for name in [*plan.initial_state, *plan.inputs]:
-            parts[name] = vector[start : start + at[name].size].reshape(at[name].shape)
-            start += at[name].size
-        after, signals = plan.step(np, 0.0, parts, parts)
-        return np.concatenate(
-            [after[p].ravel() for p in plan.initial_state] + [np.ravel(signals[y]) for y in plan.outputs]
-        )
-
-    x = np.concatenate([at[name].ravel() for name in [*plan.initial_state, *plan.inputs]])
-    eps = 1e-6
-    numeric = np.stack([(step(x + e) - step(x - e)) / (2 * eps) for e in eps * np.eye(len(x))], 1)
-    n = len(model.A)
     exact = np.block([[model.A, model.B], [model.C, model.D]])
-    assert n == sum(s.size for s in plan.initial_state.values())
-    np.testing.assert_allclose(exact, numeric, rtol=0, atol=1e-6)
+    assert len(model.A) == sum(s.size for s in plan.initial_state.values())
+    np.testing.assert_allclose(exact, central_differences(d, at), rtol=0, atol=1e-6)
+
+
+def beside_a_scan(rng, network):
+    """A network as a subsystem, with a Scan of float32 weights over what it gives, and integers between."""
+    n = bs.compile(network).inputs["u"].shape[0]
+    cell = bs.Diagram("cell")
+    z = cell.add("z", UnitDelay(rng.normal(size=n).astype(np.float32)))
+    W = cell.add("W", Gain(rng.normal(size=(n, n)).astype(np.float32)), z)
+    cell.connect(cell.add("y", Tanh(), cell.add("sum", Sum(), W, cell.input("x", shape=n))), z)
+    cell.output("y", cell.nodes["y"])
+    d = bs.Diagram("outer")
+    u, rows = d.input("u", shape=n), d.input("rows", shape=(3, n))
+    net = d.add("net", network, u, d.input("v", shape=n))
+    scan = d.add("scan", bs.Scan(cell), d.add("both", Sum(), rows, d.add("lag", UnitDelay(np.ones((3, n))))))
+    d.connect(scan, d.nodes["lag"])
+    whole = d.add("whole", Cast("float"), d.add("integer", Cast("int"), d.add("three", Gain(3.0), u)))
+    d.output("y", d.add("product", Product(), net["y"], whole))
+    d.output("z", net["z"])
+    d.output("rows", scan)
+    return d
 
 
 def lstm_jacobian(w, c, h):
@@ -192,6 +219,9 @@ def test_an_equilibrium_brings_its_inputs_parameters_and_step():
     assert model.dt == 0.1
     moved = linearize(d, found, {"u": 0.0}, params={}, dt=1.0)
     np.testing.assert_allclose(moved.A, [[0.1 * (1 - np.tanh(0.1 * rest) ** 2)]], rtol=0, atol=1e-13)
+    d.connect(d.add("float", Cast("float"), d.input("n", shape=(), dtype=int)), d.add("sink", Gain(1.0)))
+    whole = bs.analysis.equilibrium(d, {"u": 0.5, "n": 3}, dt=0.1)
+    assert linearize(d, whole).stable
     drift = lag()
     lost = bs.analysis.equilibrium(drift, {"r": 1.0}, "newton")
     with pytest.raises(AnalysisError, match=r"that was found, got status 'not converged'\. Newton"):
@@ -252,6 +282,34 @@ def test_every_signal_of_random_networks_can_be_the_place_of_a_cut():
         order = [opened.states.index(s) for s in closed.states]
         again = np.linalg.solve(np.eye(size) - opened.D, opened.C)
         np.testing.assert_allclose((opened.A + opened.B @ again)[np.ix_(order, order)], closed.A, atol=1e-12)
+
+
+def test_a_loop_opens_deep_within_subsystems():
+    """Two levels down, in a loop through both walls: with the loop closed by hand it is the whole."""
+    inner = bs.Diagram("inner")
+    inner.output("y", inner.add("late", UnitDelay(0.2), inner.add("bend", Tanh(), inner.input("x"))))
+    middle = bs.Diagram("middle")
+    deep = middle.add("deep", inner, middle.add("two", Gain(2.0), middle.input("x")))
+    middle.output("y", middle.add("slow", DiscreteIntegrator(0.1), deep))
+    d = bs.Diagram("outer")
+    e = d.add("e", Sum("+-"), d.input("r"))
+    d.connect(d.add("box", middle, e), e)
+    d.output("y", d.nodes["box"])
+    at = {"box/deep/late": 0.3, "box/slow": -0.4, "r": 0.25}
+    closed, slope = linearize(d, at), 1 - np.tanh(2 * (0.25 + 0.4)) ** 2
+    assert closed.states == ("box/deep/late", "box/slow")
+    np.testing.assert_allclose(closed.A, [[0, -2 * slope], [1, 1]], rtol=0, atol=1e-15)
+    for name in ("box/deep/bend", "box/deep/late", "box/deep", "box/deep/y", "box/two", "box", "e"):
+        loop = linearize(d, at, [name], [name])
+        assert (loop.inputs, loop.outputs) == ((name,), (name,))
+        assert loop.D == 0
+        order = [loop.states.index(state) for state in closed.states]
+        whole = (loop.A + loop.B @ loop.C)[np.ix_(order, order)]
+        np.testing.assert_allclose(whole, closed.A, rtol=0, atol=1e-15, err_msg=name)
+        gain = loop.frequency_response([0.7])[1].item()
+        assert gain == pytest.approx(-2 * slope / (np.exp(0.7j) * (np.exp(0.7j) - 1)), abs=1e-12)
+    within = linearize(d, at, ["box/deep/bend"], ["box/deep/late"], within="box/deep")
+    assert (within.A, within.B, within.C, within.D) == (0, 1, 1, 0)
 
 
 def test_a_source_that_reads_the_time_is_left_out_by_a_cut():
@@ -367,6 +425,9 @@ def simulated(**options):
         (cell, {"inputs": ["force"]}, DiagramError, "signal 'force' .*: expected the path of a signal"),
         (cell, {"inputs": "r"}, InputError, "inputs .*: expected a list of paths, got str 'r'"),
         (cell, {"inputs": ["r", "r"]}, DiagramError, "each signal once"),
+        (cell, {"inputs": ["plant", "plant/y"]}, DiagramError, "once, got 'plant/y', which is 'plant'"),
+        (cell, {"inputs": ["plant", "out"]}, DiagramError, "once, got 'out', which is 'plant'"),
+        (cell, {"inputs": {"e": [1.0, 2.0]}}, InputError, r"input 'e' .*an array \(\)"),
         (cell, {"outputs": ["plant/z"]}, DiagramError, "Did you mean 'plant/"),
         (cell, {"within": "plan"}, DiagramError, "Did you mean 'plant'"),
         (cell, {"within": "k"}, DiagramError, "the path of a subsystem, got <k: Gain"),

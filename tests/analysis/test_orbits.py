@@ -102,6 +102,19 @@ def test_inputs_stay_as_the_point_says():
     assert lyapunov(driven(), {"u": np.ones(20)}).largest == pytest.approx(np.log(0.5), abs=1e-12)
 
 
+def test_parameters_are_replaced_without_compiling_again():
+    d = logistic(3.2)
+    for r in (3.3, 3.4):
+        cycle = multipliers(d, 2, {"z": 0.5}, params={"next": {"K": r}})
+        np.testing.assert_allclose(cycle.multipliers, [4 + 2 * r - r**2], atol=1e-11)
+        found = lyapunov(d, at={"z": 0.5}, params={"next": {"K": r}}, steps=4000, transient=1000)
+        assert found.largest == pytest.approx(np.log(abs(4 + 2 * r - r**2)) / 2, abs=1e-6)
+    assert len([key for key in d.plans if "system" in str(key)]) == 1
+    (system,) = (value[1][1] for key, value in d.plans.items() if "system" in str(key))
+    kept = system.compiled("lyapunov", lambda: pytest.fail("compiled again"))
+    assert callable(kept)
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "fragment"),
     [

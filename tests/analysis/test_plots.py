@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from random_diagrams import random_lstm
 
 import blocksim as bs
@@ -44,6 +45,31 @@ def test_poles_and_zeros_are_drawn_where_they_are(tmp_path):
     assert points(axis, "poles").tolist() == [[0.5, 0.0]]
     np.testing.assert_allclose(points(axis, "zeros"), [[0.0, 0.0]], atol=1e-12)
     assert (tmp_path / "p.svg").read_text().startswith("<?xml")
+
+
+def test_marks_that_lie_on_each_other_are_counted():
+    delays = StateSpace(np.eye(5, k=-1) * 1.0, np.eye(5)[:, :1], np.eye(5)[4:], np.zeros((1, 1)))
+    axis = plot_poles_zeros(delays).axes[0]
+    assert [(text.get_text(), text.xy) for text in axis.texts] == [("5", (0.0, 0.0))]
+    pair = StateSpace(np.diag([0.5, 0.5004, -0.5]), np.ones((3, 1)), np.ones((1, 3)), [[0.0]])
+    counted = {text.get_text() for text in plot_poles_zeros(pair).axes[0].texts}
+    assert counted == {"2"}
+
+
+@pytest.mark.parametrize("size", [1, 9, 40])
+def test_legends_overlap_nothing_and_are_not_cut(size):
+    names = [f"after {k} steps of a training with $\\alpha$ = {k}" for k in range(size)]
+    figure = plot_eigenvalues({name: [0.1 * k] for k, name in enumerate(names)}, title="a title " * 4)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()
+    legend, axis = figure.legends[0].get_window_extent(renderer), figure.axes[0]
+    plane = axis.get_tightbbox(renderer)
+    assert plane is not None
+    assert not legend.overlaps(plane)
+    assert legend.x0 >= 0
+    assert legend.x1 <= figure.bbox.width
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+    assert axis.get_window_extent(renderer).height > 250
 
 
 def test_a_phase_portrait_holds_the_orbits_and_the_equilibria(tmp_path):

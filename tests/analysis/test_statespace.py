@@ -104,14 +104,48 @@ def test_gains_at_poles_on_the_circle_are_infinite_only_where_they_are_seen():
     assert np.isinf(mixed.frequency_response([0.0])[1][0, 1, 0])
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_integrators_in_any_coordinates_are_integrators(order, seed):
+    """Rounding spreads a chain's poles by 1e-5; beside it a lag of gain 2 that it must not touch."""
+    A = np.diag([*np.ones(order), 0.5, -0.3])
+    A[range(order - 1), range(1, order)] = 1.0
+    B, C = np.zeros((order + 2, 1)), np.zeros((2, order + 2))
+    B[[order - 1, order]], C[0, 0], C[1, order] = 1.0, 1.0, 1.0
+    T = np.random.default_rng(seed).normal(size=A.shape)
+    model = StateSpace(T @ A @ np.linalg.inv(T), T @ B, C @ np.linalg.inv(T), np.zeros((2, 1)))
+    assert model.dcgain[0, 0] == np.inf
+    np.testing.assert_allclose(model.dcgain[1, 0], 2.0, rtol=1e-9)
+
+
+def test_poles_that_only_seem_to_be_at_a_point_have_finite_gains():
+    for poles in ([1 - 1e-5, 1 + 1e-5], [1 - 2e-4] * 3 + [1 - 1e-4]):
+        A = np.diag(poles)
+        gains = StateSpace(A, np.ones((len(A), 1)), np.eye(len(A)), np.zeros((len(A), 1))).dcgain
+        np.testing.assert_allclose(gains[:, 0], 1 / (1 - np.array(poles)), rtol=1e-9)
+    brief = StateSpace([[1.0]], [[1e-9]], [[1.0]], [[0.5]], dt=1e-9)  # an integrator of tiny steps
+    assert brief.dcgain.item() == np.inf
+    turning = StateSpace([[0.0, -1.0], [1.0, 0.0]], [[1.0], [0.0]], [[1.0, 0.0]], [[0.0]])
+    H = turning.frequency_response([np.pi / 2, np.pi / 4])[1][:, 0, 0]
+    z = np.exp(1j * np.pi / 4)
+    assert np.isinf(H[0])
+    np.testing.assert_allclose(H[1], z / (z**2 + 1), rtol=1e-12)
+
+
 def test_control_gives_the_same_or_how_to_get_it(monkeypatch):
     model = random_model(np.random.default_rng(1), 4, 2, 2)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "control", None)
         with pytest.raises(InputError, match=r"python-control to be.*pip install 'blocksim\[control\]'"):
             model.to_control()
-    pytest.importorskip("control")
+    control = pytest.importorskip("control")
     same = model.to_control()
+    _, y = control.step_response(same, T=0.1 * np.arange(12))
+    np.testing.assert_allclose(np.moveaxis(y, -1, 0), model.step_response(12), atol=1e-12)
+    named = StateSpace(ONE, ONE, ONE, ONE, 0.5, ["a.b/z"], ["u.v[0]"], ["y"]).to_control()
+    assert (named.state_labels, named.input_labels, named.output_labels) == (["a_b/z"], ["u_v[0]"], ["y"])
+    with pytest.raises(InputError, match="a system with inputs and outputs, got <StateSpace: 1 state, 0 inp"):
+        StateSpace(ONE, np.zeros((1, 0)), ONE, np.zeros((1, 0))).to_control()
     assert (same.dt, same.nstates) == (0.1, 4)
     np.testing.assert_allclose(same.dcgain(), model.dcgain, atol=1e-12)
     np.testing.assert_allclose(np.sort_complex(same.poles()), np.sort_complex(model.poles), atol=1e-9)

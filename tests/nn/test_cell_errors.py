@@ -67,6 +67,20 @@ def test_a_projection_makes_the_hidden_state_smaller():
     assert bs.simulate(call("lstm", **projected), {"x": np.ones((1, M))})["h"].shape == (1, 2)
 
 
+def test_without_an_input():
+    with pytest.raises(
+        ParameterError, match=r"lstm 'mine', b .*4n rows, those of the gates i, f, g, o, got 13"
+    ):
+        call("lstm", W=None, b=np.ones(13))
+    with pytest.raises(ParameterError, match=r"lstm 'mine', R .*\(12, 3\), got shape \(12, 2\)"):
+        call("lstm", W=None, R=np.ones((12, 2)))
+    layer = call("lstm", W=None)
+    with pytest.raises(ParameterError, match=r"with an input, got <Diagram 'mine'"):
+        bs.interop.matlab.save(layer, "none.mat")
+    with pytest.raises(ParameterError, match=r"weights of one LSTM with an input, got 0"):
+        bs.nn.linear_system_from_lstm(layer)
+
+
 def test_a_recurrent_bias_needs_the_reset_after_the_product():
     with pytest.raises(ParameterError, match=r"gru 'mine', b_r .*no recurrent bias with reset 'before'"):
         call("gru", reset="before", b_r=np.ones(N))

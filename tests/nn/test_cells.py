@@ -157,3 +157,25 @@ def test_an_open_update_gate_keeps_the_state(reset):
     cell = bs.nn.gru(np.zeros((9, 1)), np.zeros((9, 3)), b, h0=[0.1, -0.2, 0.3], reset=reset)
     h = bs.simulate(cell, {"x": np.ones((50, 1))})["h"]
     np.testing.assert_allclose(h, np.broadcast_to([0.1, -0.2, 0.3], h.shape), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("kind", "gates", "options"),
+    [
+        ("lstm", 4, {"peephole": 0.3 * np.ones(9)}),
+        ("lstm", 3, {"coupled": True, "clip": 0.4}),
+        ("gru", 3, {"b_r": 0.2 * np.ones(3)}),
+        ("gru", 3, {"reset": "before"}),
+        ("rnn", 1, {}),
+    ],
+)
+@pytest.mark.parametrize("engine", ["numpy", "jax"])
+def test_a_cell_without_input_is_one_whose_input_has_no_weight(kind, gates, options, engine):
+    rng, rows = np.random.default_rng(0), 3 * gates
+    R, b, h0 = rng.normal(size=(rows, 3)), rng.normal(size=rows), rng.normal(size=3)
+    alone, driven = (getattr(bs.nn, kind)(W, R, b, h0=h0, **options) for W in (None, np.zeros((rows, 2))))
+    assert not alone.inputs
+    assert alone.parameters().keys() == {path for path in driven.parameters() if not path.endswith("W")}
+    h = bs.simulate(alone, steps=20, engine=engine)["h"]
+    expected = bs.simulate(driven, {"x": rng.normal(size=(20, 2))})["h"]
+    np.testing.assert_allclose(h, expected, rtol=0, atol=1e-14)

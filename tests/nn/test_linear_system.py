@@ -163,6 +163,17 @@ def test_units_and_weights():
         assert not weights["lstm/hidden_state"]["initial"].any()
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_larger_gate_bias_changes_nothing(dtype):
+    d = bs.nn.lstm_from_linear_system(A, B, C, D)
+    biases = {
+        f"lstm/{gate}/b": {"value": np.full(5, sign * 100.0)}
+        for gate, sign in (("i", 1), ("f", -1), ("o", 1))
+    }
+    y = [bs.simulate(d, {"u": NOISE[:5]}, params=params, dtype=dtype)["y"] for params in (None, biases)]
+    np.testing.assert_allclose(*y, rtol=0, atol=50 * np.finfo(dtype).eps)
+
+
 def test_gradients_are_finite_in_float32():
     import jax
 
@@ -266,7 +277,7 @@ class TestBadInput:
     def test_networks_that_are_not_of_this_kind(self):
         cell = bs.nn.lstm(np.ones((8, 1)), np.ones((8, 2)), np.zeros(8))
         dense = bs.nn.dense(np.ones((1, 2)), [0.0])
-        with pytest.raises(ParameterError, match=r"weights of one LSTM, got 0"):
+        with pytest.raises(ParameterError, match=r"weights of one LSTM with an input, got 0"):
             bs.nn.linear_system_from_lstm(dense)
         with pytest.raises(ParameterError, match=r"one matrix that reads.*got 0"):
             bs.nn.linear_system_from_lstm(cell)

@@ -44,6 +44,7 @@ def test_in_float64_at_a_scale_of_a_millionth(cell):
 
 
 def test_in_float32():
+    """Up to a thousand steps."""
     assert errors("lstm", 1e-4, dtype=np.float32).max() <= 1e-6
     assert errors("gru", 1e-4, dtype=np.float32).max() <= 1e-5
 
@@ -105,23 +106,25 @@ def test_the_bound_is_that_of_the_first_input_and_of_leaks(cell):
     assert slack[0] == pytest.approx(slack[1], rel=1e-5)
 
 
-def test_weights_that_are_a_thousandth_off():
-    """Of those networks, the plain one alone forgets everything."""
-    x = np.full((1, 100, 1), 0.5)
-    found = {}
-    for cell, make in MAKE.items():
-        d, all = make(1e-4), []
-        for seed in range(20):
-            rng = np.random.default_rng(seed)
-            noisy = {
-                path: {name: a * (1 + 1e-3 * rng.normal(size=a.shape)) for name, a in fields.items()}
-                for path, fields in d.parameters().items()
-            }
-            all.append(abs(bs.simulate(d, {"x": x}, params=noisy)["y"][0, -1, 0] - 0.5))
-        found[cell] = np.median(all)
-    assert 2e-4 < found["lstm"] < 2e-3
-    assert 2e-4 < found["gru"] < 2e-3
-    assert found["rnn"] > 100
+@pytest.mark.parametrize(("cell", "seeds"), [("lstm", 100), ("gru", 100), ("rnn", 20)])
+def test_weights_that_are_a_thousandth_off(cell, seeds):
+    """Of those networks, the plain one alone forgets everything.
+
+    In the others two weights count, the one that x meets and the one that is read: of x = 1/2 they err
+    sqrt(2) / 2 of a thousandth.
+    """
+    x, d, found = np.full((1, 30 if cell != "rnn" else 100, 1), 0.5), MAKE[cell](1e-4), []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        noisy = {
+            path: {name: a * (1 + 1e-3 * rng.normal(size=a.shape)) for name, a in fields.items()}
+            for path, fields in d.parameters().items()
+        }
+        found.append(bs.simulate(d, {"x": x}, params=noisy)["y"][0, -1, 0] - 0.5)
+    if cell == "rnn":
+        assert np.median(np.abs(found)) > 100
+    else:
+        assert np.sqrt(np.mean(np.square(found))) == pytest.approx(7.07e-4, rel=0.15)
 
 
 @pytest.mark.parametrize(("cell", "used"), [("lstm", 2), ("gru", 2), ("rnn", 6)])
