@@ -368,7 +368,8 @@ def test_an_lstm_is_recognised_behind_blocks_without_states(method):
     lstm = find_lstm(System(d, {"u": 2 * x}))
     assert lstm is not None
     np.testing.assert_allclose(lstm.form.b.ravel(), b + W @ (2 * x), rtol=1e-14)
-    found, plain = equilibrium(d, {"u": 2 * x}, method), equilibrium(bs.nn.lstm(W, R, b), {"x": 2 * x})
+    found = equilibrium(d, {"u": 2 * x}, method)
+    plain = equilibrium(bs.nn.lstm(W, R, b), {"x": 2 * x}, method)
     np.testing.assert_allclose(found.vector, plain.vector, rtol=0, atol=1e-12)
 
 
