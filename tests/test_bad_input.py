@@ -680,7 +680,7 @@ def test_of_a_value_that_is_not_finite_the_block_that_made_it_is_named(engine):
         bs.simulate(d, {"u": [1.0, 0.0]}, engine=engine)
 
 
-@pytest.mark.parametrize("W", ["a", [[1.0], [1.0, 2.0]], 1j, None])
+@pytest.mark.parametrize("W", ["a", [[1.0], [1.0, 2.0]], 1j, [None]])
 def test_weights_that_are_no_numbers(W):
     with pytest.raises(BlocksimError, match=r"lstm 'lstm', W .*expected an array"):
         bs.nn.lstm(W, np.ones((4, 1)), np.ones(4))
