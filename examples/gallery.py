@@ -1,4 +1,4 @@
-"""Draw every model of models/ for the README, and what some of them report.
+"""Draw every model of models/ for the README, what some of them report, and two bifurcation diagrams.
 
 Run: python examples/gallery.py [FOLDER]
 
@@ -7,6 +7,7 @@ The pictures go to examples/gallery, or to FOLDER.
 
 from __future__ import annotations
 
+import runpy
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ REPORTS = ("digit_strings", "lstm_autonomous", "lstm_deep")
 
 
 def draw(folder: Path) -> list[Path]:
-    """The pictures of all models, light, and of the LSTM layer also dark."""
+    """The pictures of all models, light, of the LSTM layer also dark, and of bifurcations."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for path in sorted((HERE.parent / "models").glob("*.py")):
@@ -40,7 +41,7 @@ def draw(folder: Path) -> list[Path]:
         if script.name in REPORTS:
             case = Case.prepare(script)
             files += case.report(case.simulate(record=script.get("RECORD")), folder)
-    return files
+    return files + runpy.run_path(str(HERE / "bifurcations.py"))["draw"](folder)
 
 
 if __name__ == "__main__":

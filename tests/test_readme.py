@@ -78,8 +78,10 @@ def test_dynamics(tmp_path, monkeypatch, capsys):
     scope: dict[str, object] = {"bs": bs, "layer": layer, "x": rng.normal(size=(200, 2))}
     exec(BLOCKS[6], scope)
     assert scope["loop"].inputs == ("f[0]", "f[1]", "f[2]")  # pyright: ignore
-    assert [file.name for file in tmp_path.iterdir()] == ["eigenvalues.png"]
-    assert "most in" in capsys.readouterr().out
+    assert {file.name for file in tmp_path.iterdir()} == {"eigenvalues.png", "branch.png"}
+    printed = capsys.readouterr().out
+    assert "most in" in printed
+    assert "arrived at 3.5" in printed
 
 
 def test_a_model_from_elsewhere(tmp_path, monkeypatch):

@@ -227,10 +227,12 @@ def continuation(
     - start: a state by path or as a vector, or an `Equilibrium`, near the first point; the diagram's
       initial state if not given. From there Newton's method, simulation and `equilibrium` look for it.
     - period: of cycles to follow instead. inputs: constant, zero where not given.
-    - max_step: the longest step, as a share of the range. scale: how large the states are, to measure
+    - max_step: the longest step, as a share of the range: of two bifurcations within one step the second
+      may undo what the first did, and both be missed. scale: how large the states are, to measure
       lengths by: 1 if not given, or the largest at the start.
 
-    The branch may turn, and ends where it leaves the range. Raises AnalysisError where there is no
+    The branch may turn, and ends where it leaves the range; one that does not pass `range[0]` is followed
+    from a range that begins on it. Raises AnalysisError where there is no
     equilibrium at the start, and the errors of `System`.
 
     Method: pseudo-arclength (`blocksim.analysis.path`); eigenvalues that cross the unit circle are located

@@ -26,7 +26,7 @@ def fixed_point(R: Map, a: Vector) -> Family:
 
     def family(x: Vector, t: float) -> tuple[Vector, Vector, Vector]:
         value, slope = R(x)
-        return x - t * value - (1 - t) * a, np.eye(len(x)) - t * slope, a - value
+        return x - t * value - (1 - t) * a, _one_minus(t * slope), a - value
 
     return family
 
@@ -37,7 +37,7 @@ def global_newton(R: Map, start: Vector) -> Family:
 
     def family(x: Vector, t: float) -> tuple[Vector, Vector, Vector]:
         value, slope = R(x)
-        return x - value - (1 - t) * error, np.eye(len(x)) - slope, error
+        return x - value - (1 - t) * error, _one_minus(slope), error
 
     return family
 
@@ -59,9 +59,16 @@ def bias(form: LstmForm, q: Vector) -> Family:
         b = start + t * slope
         value, by_bias = form.sensitive(h, b)
         by_h = np.einsum("kn,knm->nm", by_bias, form.W)
-        return h - value, np.eye(form.n) - by_h, -np.sum(by_bias * slope, axis=0)
+        return h - value, _one_minus(by_h), -np.sum(by_bias * slope, axis=0)
 
     return family
+
+
+def _one_minus(A: Vector) -> Vector:
+    """I - A."""
+    A = -A
+    A[np.diag_indices(len(A))] += 1
+    return A
 
 
 @dataclass(frozen=True)

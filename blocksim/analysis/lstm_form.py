@@ -41,7 +41,8 @@ class LstmForm:
 
     def gates(self, h: Vector, b: Vector | None = None) -> tuple[Vector, Vector, Vector, Vector, Vector]:
         """i, f, g, o and z_f."""
-        z = self.W @ h + (self.b if b is None else b)
+        # without the threads of a product by BLAS, for which these matrices are too small
+        z = np.einsum("knm,m->kn", self.W, h) + (self.b if b is None else b)
         i, f, o = sigmoid(z[[0, 1, 3]])
         return i, f, np.tanh(z[2]), o, z[1]
 
