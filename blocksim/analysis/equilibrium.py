@@ -21,7 +21,8 @@ from blocksim.errors import AnalysisError, describe, user_line
 Method = Literal["auto", "fixed-point", "paper", "paper-ode", "newton", "simulate"]
 METHODS = ("auto", "fixed-point", "paper", "paper-ode", "newton", "simulate")
 SEEDS, SEEDS_OF_OTHERS = 5, 3
-MAX_STEPS = 1000
+ROUGHLY = Control(tolerance=1e-4, max_steps=1000)
+"""How paths are followed of which the end alone counts."""
 LONGEST_RUN = 20_000
 
 
@@ -170,12 +171,8 @@ class Solver:
         control: Control | None = None,
         start: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        self.system, self.problem, self.tolerance, self.control = (
-            system,
-            of,
-            tolerance,
-            control or Control(max_steps=MAX_STEPS),
-        )
+        self.system, self.problem, self.tolerance = system, of, tolerance
+        self.control = control or ROUGHLY
         self.state = system.x0 if start is None else system.pack(start)
         self.start = of.drop(self.state)
         self.centre = of.centre if of.form is not None or start is None else self.start

@@ -133,6 +133,7 @@ def follow(
     if isinstance(start, str):
         return Path("singular start", start, walk.x0, walk.t0, evaluations=walk.evaluations)
     points, branches, rejected, ds, point = [start], [], 0, control.first, start
+    retried = False
 
     def ended(status: str, reason: str, x: Vector | None = None, t: float | None = None) -> Path:
         last = points[-1]
@@ -145,7 +146,7 @@ def follow(
         ds = min(ds, control.most, control.most_dt / max(abs(point.dt), 1e-300))
         new = walk.step(point, ds)
         if isinstance(new, str):
-            rejected += 1
+            rejected, retried = rejected + 1, True
             ds /= 2
             if ds < control.least:
                 return ended("step failed", f"{new}, at t = {point.t:.6g} with a step of {2 * ds:.2g}")
@@ -155,7 +156,7 @@ def follow(
             if x_end is not None:
                 points.append(new)
                 return ended("ok", f"arrived at t = {target:g}", x_end, target)
-            rejected += 1
+            rejected, retried = rejected + 1, True
             ds /= 2
             if ds < control.least:
                 return ended("step failed", f"no solution at t = {target:g} where the path crosses it")
@@ -170,7 +171,9 @@ def follow(
             return ended("left", f"t = {point.t:.6g} is outside {t_range[0]:g}..{t_range[1]:g}")
         if np.max(np.abs(point.x)) > x_bound:
             return ended("left", f"|x| is beyond {x_bound:g}, at t = {point.t:.6g}")
-        ds *= 2 if new.iterations <= 3 else 1.3 if new.iterations == 4 else 0.8
+        if not retried:  # else the step is as long as one can be
+            ds *= 2 if new.iterations <= 3 else 1.3 if new.iterations == 4 else 0.8
+        retried = False
     return ended("max steps", f"{control.max_steps} steps led to t = {points[-1].t:.6g}")
 
 
@@ -245,10 +248,10 @@ def solve(A: Vector, b: Vector) -> tuple[Vector, int] | None:
     dgetrf, dgetrs = getattr(lapack, "dgetrf"), getattr(lapack, "dgetrs")  # noqa: B009
     if not (np.isfinite(A).all() and np.isfinite(b).all()):
         return None
-    lu, pivots, failed = dgetrf(A)
+    lu, pivots, failed = dgetrf(A.T)  # in the order of LAPACK's arrays
     if failed:
         return None
-    z, _ = dgetrs(lu, pivots, b)
+    z, _ = dgetrs(lu, pivots, b, trans=1)
     if not np.isfinite(z).all():
         return None
     swaps = np.count_nonzero(pivots != np.arange(len(pivots)))
@@ -291,7 +294,7 @@ class _Walk:
         self.evaluations += 1
         value, by_x, by_t = self.family(u[:-1], float(u[-1]))
         n = len(value)
-        matrix = np.empty((n + 1, n + 1), order="F")
+        matrix = np.empty((n + 1, n + 1))
         matrix[:n, :n], matrix[:n, n], matrix[n] = by_x, by_t, self.weights * along
         return value, matrix
 

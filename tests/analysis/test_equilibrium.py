@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,13 +142,13 @@ def test_the_sign_of_the_determinant_keeps_a_path_from_jumping():
     form = LstmForm(2 * rng.normal(size=(4, n, n)) / np.sqrt(n), b)
     a = rng.uniform(-0.1, 0.1, n)
     family = homotopy.fixed_point(form.reduced, a)
-    unguarded = follow(family, a, control=Control(crossing=np.inf, max_steps=100))
+    bold = Control(first=0.2, max_steps=100)
+    unguarded = follow(family, a, control=replace(bold, crossing=np.inf))
     # at t = 0 there is a alone: a path that is there again has jumped to its own beginning
     assert (unguarded.status, len(unguarded.branch_points)) == ("max steps", 1)
     assert min(p.t for p in unguarded.points) < 0
-    path = follow(family, a)
+    path = follow(family, a, control=bold)
     assert path.status == "ok"
-    assert path.steps <= 100
     assert np.max(np.abs(form.reduced(path.x)[0] - path.x)) <= 1e-12
     assert len({p.sign for p in path.points}) == 1
     fine = follow(family, a, control=Control(most=0.02, tolerance=1e-10))
