@@ -191,7 +191,7 @@ def print_scaling(found: dict[tuple[str, str], np.ndarray]) -> None:
     table = Table("scale", *(f"{construction}, {dtype}" for construction, dtype in found))
     for k, scale in enumerate(SCALES):
         table.add_row(f"{scale:.0e}", *(f"{errors[k]:.2e}" for errors in found.values()))
-    Console().print("mean norm of y - z over 51 samples of white noise", table)
+    Console(width=110).print("mean norm of y - z over 51 samples of white noise", table)
 
 
 def draw_scaling(found: dict[tuple[str, str], np.ndarray], file: Path) -> Path:
@@ -255,7 +255,9 @@ def main() -> None:
         table.add_row(name, largest, *(f"{square:.2g}" for square in squares))
         if "random" not in name:  # their gates are not open: there is no linear system in the weights
             systems.add_row(name, *described(*bs.nn.linear_system_from_lstm(params, SCALE)))
-    Console().print("mean squares of y - z over 1001 samples", table, "the systems in the weights", systems)
+    Console(width=110).print(
+        "mean squares of y - z over 1001 samples", table, "the systems in the weights", systems
+    )
     print(draw_scaling(found, options.out / "linear_system_scaling.png"))
     calculated = losses["calculated, Adam 1e-4"][0]
     print(draw_losses(losses, calculated, options.out / "linear_system_training.png"))

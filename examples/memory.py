@@ -68,7 +68,7 @@ def by_time(out: Path) -> Path:
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("|y - x[1]|, and at most (broad)")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-    Console().print("largest error while other numbers from -1 to 1 come", table)
+    Console(width=110).print("largest error while other numbers from -1 to 1 come", table)
     figure.savefig(out / "memory.png", dpi=120)
     return out / "memory.png"
 
@@ -81,7 +81,7 @@ def disturbed(scale: float = 1e-4) -> None:
         off = [errors(cell, scale, calm, params=noisy(cell, scale, seed=seed))[-1] for seed in range(20)]
         found = (errors(cell, scale, x)[-1] for x in (calm, wild))
         table.add_row(cell, *(f"{v:.2e}" for v in (*found, np.median(off))))
-    Console().print(f"largest error after 100 steps, scale {scale:.0e}", table)
+    Console(width=110).print(f"largest error after 100 steps, scale {scale:.0e}", table)
 
 
 def learned(steps: int, length: int = 10, seed: int = 0) -> tuple[bs.Diagram, Weights]:
@@ -107,7 +107,7 @@ def generalization(steps: int, lengths=(10, 11, 12, 15, 20, 50)) -> dict[str, li
     table = Table("LSTM of 32 units", *(f"n = {n}" for n in lengths))
     for name, values in found.items():
         table.add_row(name, *(f"{value:.2g}" for value in values))
-    Console().print("root mean square of y - x[1]", table)
+    Console(width=110).print("root mean square of y - x[1]", table)
     return found
 
 

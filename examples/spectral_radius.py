@@ -26,7 +26,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from loaders import idx, piano_rolls, words
-from matplotlib.figure import Figure
 
 import blocksim as bs
 
@@ -158,12 +157,12 @@ def eigenvalues(weights: Weights) -> np.ndarray:
 
 
 def autonomous(weights: Weights) -> bs.Diagram:
-    """The LSTM of the network, with inputs that count for nothing."""
+    """The LSTM of the network, without its input."""
     R, b = (
         np.concatenate([np.asarray(weights[f"lstm/{gate}/{name}"][field], float) for gate in "ifgo"])
         for name, field in (("R", "K"), ("b", "value"))
     )
-    return bs.nn.lstm(np.zeros((len(R), 1)), R, b)
+    return bs.nn.lstm(None, R, b)
 
 
 def follow(task: Task, **options: Any) -> list[tuple[int, float, np.ndarray]]:
@@ -171,29 +170,15 @@ def follow(task: Task, **options: Any) -> list[tuple[int, float, np.ndarray]]:
     return [(step, loss, eigenvalues(weights)) for step, loss, weights in train(task, **options)]
 
 
-def draw(name: str, runs: list[list[tuple[int, float, np.ndarray]]], file: Path) -> Path:
-    """The radius along all runs; the loss of the first, and its eigenvalues at both ends."""
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
-    for rows in runs[1:]:
-        left.plot(
-            [step for step, *_ in rows], [abs(s).max() for *_, s in rows], color="C0", lw=0.8, alpha=0.4
-        )
-    steps, losses, spectra = zip(*runs[0], strict=True)
-    left.plot(steps, [abs(s).max() for s in spectra], "o-", label="spectral radius")
-    left.axhline(1, color="gray", lw=0.8)
-    left.set(xlabel="training steps", ylabel="spectral radius", title=name)
-    loss = left.twinx()
-    loss.semilogy(steps, losses, "C1.--", lw=1)
-    loss.set_ylabel("loss (dashed)")
-    turn = 2 * np.pi * np.linspace(0, 1, 200)
-    right.plot(np.cos(turn), np.sin(turn), color="gray", lw=0.8)
-    for index, label in ((0, "before"), (-1, "after")):
-        right.plot(np.real(spectra[index]), np.imag(spectra[index]), "o", ms=4, alpha=0.6, label=label)
-    right.set(aspect="equal", title="eigenvalues")
-    right.legend(loc="lower left")
-    figure.savefig(file, dpi=120)
-    return file
+def draw(name: str, runs: list[list[tuple[int, float, np.ndarray]]], folder: Path) -> list[Path]:
+    """The radius along all runs, and the eigenvalues at both ends of the first."""
+    files = [folder / f"{what}_{name}.png" for what in ("spectral_radius", "eigenvalues")]
+    radii = {f"run {k}": [abs(found).max() for *_, found in rows] for k, rows in enumerate(runs)}
+    shown = radii if len(runs) > 1 else radii["run 0"]
+    bs.analysis.plot_spectral_radius(shown, files[0], steps=[step for step, *_ in runs[0]], title=name)
+    ends = {"before training": runs[0][0][2], "after": runs[0][-1][2]}
+    bs.analysis.plot_eigenvalues(ends, files[1], title=name)
+    return files
 
 
 def main() -> None:
@@ -221,7 +206,8 @@ def main() -> None:
     if len(runs) > 1:
         rises = [abs(rows[-1][2]).max() - abs(rows[0][2]).max() for rows in runs]
         print(f"the radius rises by {min(rises):.3f} to {max(rises):.3f} in {len(runs)} runs")
-    print(draw(options.task, runs, options.out / f"spectral_radius_{options.task}.png"))
+    for file in draw(options.task, runs, options.out):
+        print(file)
 
 
 if __name__ == "__main__":
