@@ -353,9 +353,10 @@ def equilibria(
     found = bs.analysis.equilibria(diagram, values, starts=starts, dt=options["dt"])
     typer.echo(f"{script.name}: {found.reason}")
     for number, point in enumerate(found, 1):
-        verdict = "stable" if point.stable else "unstable"
+        verdict = "stable" if point.stable else "not stable"
+        index = f"index {point.index:+d}" if point.index else "singular"
         typer.echo(
-            f"{number}. {verdict}, largest eigenvalue {point.spectral_radius:.6g}, index {point.index:+d}, "
+            f"{number}. {verdict}, largest eigenvalue {point.spectral_radius:.6g}, {index}, "
             f"residual {point.residual:.1e}"
         )
         for path, state in (point.state or {}).items():

@@ -108,7 +108,7 @@ def _verdict(points: list[Equilibrium], solver: Solver) -> tuple[int, bool | Non
     if not points:
         found = "no equilibrium was found"
     else:
-        found = f"{len(points)} found, their indices sum to {total:+d}"
+        found = f"{len(points)} found, their indices sum to {f'{total:+d}' if total else 0}"
     if solver.problem.form is None:
         return total, None, f"{found}; for this diagram the sum is not known"
     if 0 in indices:
