@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from blocksim.analysis.cycles import Cycles
 from blocksim.analysis.equilibrium import Equilibrium, equilibrium
 from blocksim.analysis.knob import Parameter, as_range, make_knob
-from blocksim.analysis.path import Control, Path, Point, follow, newton, walk_between
+from blocksim.analysis.newton import newton
+from blocksim.analysis.path import Control, Path, Point, follow, walk_between
 from blocksim.analysis.special_points import Sample, special_points
 from blocksim.analysis.system import Parameters, System, Vector
 from blocksim.block import as_array

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blocksim.analysis.knob import Knob
-from blocksim.analysis.path import newton
+from blocksim.analysis.newton import newton
 from blocksim.analysis.system import System, Vector, in_float64
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blocksim.analysis import homotopy
-from blocksim.analysis.path import Control, Path, Vector, follow, newton
+from blocksim.analysis.newton import Vector, newton
+from blocksim.analysis.path import Control, Path, follow
 from blocksim.analysis.problem import Problem, problem
 from blocksim.analysis.system import Parameters, System
 from blocksim.diagram import Diagram

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from blocksim.analysis.lstm_form import LstmForm
-from blocksim.analysis.path import Family, Path, Point, Vector, newton, solve
+from blocksim.analysis.newton import Vector, newton, solve
+from blocksim.analysis.path import Family, Path, Point
 
 Map = Callable[[Vector], tuple[Vector, Vector]]
 """x -> R(x), R'(x)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blocksim.analysis.path import Vector
+from blocksim.analysis.newton import Vector
 from blocksim.analysis.system import System
 from blocksim.diagram import Diagram
 from blocksim.nn import lstm

@@ -10,7 +10,7 @@ import numpy as np
 
 from blocksim.analysis.homotopy import Map
 from blocksim.analysis.lstm_form import LstmForm, find_lstm
-from blocksim.analysis.path import Vector
+from blocksim.analysis.newton import Vector
 from blocksim.analysis.system import System
 
 

@@ -7,8 +7,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from blocksim.analysis.newton import Vector
 from blocksim.arguments import STEP, as_signal, as_step_size, check_mapping
 from blocksim.block import Signal
 from blocksim.diagram import Diagram
@@ -18,7 +19,6 @@ from blocksim.plan import Plan, compile
 from blocksim.plan.code import T
 from blocksim.plan.tree import leaves
 
-Vector = NDArray[np.float64]
 Parameters = Mapping[str, Mapping[str, Any]]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from blocksim.analysis.path import Control, follow, newton
+from blocksim.analysis.newton import newton
+from blocksim.analysis.path import Control, follow
 
 
 def circle(x, t):
