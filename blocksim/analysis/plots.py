@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from blocksim.analysis.point import operating_point
 from blocksim.analysis.statespace import StateSpace
+from blocksim.analysis.system import System, Vector
 from blocksim.arguments import as_count
 from blocksim.block import as_array
 from blocksim.diagram import Diagram
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from blocksim.draw.themes import Theme
 
 File = str | PathLike[str] | None
+FAR = 1e6
+"""States beyond this are not drawn: an orbit that runs away would hide the others."""
 
 
 def plot_eigenvalues(
@@ -119,8 +122,9 @@ def plot_phase(
 
     x, y: names of states as `System.states` has them, "hidden_state[0]". starts: states to begin at,
     (S, n), or how many at random within `spread` of the point `at` (see `linearize`), whose inputs stay.
-    Dots are steps, joined in their order, paler to the end. equilibria: those of `equilibria`, stable
-    ones filled. Raises the errors of `linearize`, InputError for names or numbers that do not fit.
+    Dots are steps, joined in their order, paler to the end; those beyond 1e6 are left out. equilibria:
+    those of `equilibria`, stable ones filled. Raises the errors of `linearize`, InputError for names or
+    numbers that do not fit.
 
     >>> import blocksim as bs
     >>> d = bs.Diagram()
@@ -146,19 +150,8 @@ def plot_phase(
         begin = as_array(starts)
         if begin.dtype.kind not in "biuf" or begin.ndim != 2 or begin.shape[1] != size:
             raise InputError("starts", f"an array (S, {size})", describe(starts), "", user_line())
-    length = as_count("steps", steps)
     columns = [system.states.index(x), system.states.index(y)]
-
-    def make() -> Any:
-        import jax
-
-        def orbit(params: Any, x: Any, u: Any, rows: Any) -> Any:
-            return jax.lax.scan(lambda x, _: (system.map(params, x, u)[0], x), x, rows)[1]
-
-        return jax.vmap(orbit, in_axes=(None, 0, None, None))
-
-    orbits = system.compiled("orbits", make)(given, begin.astype(float), u, np.zeros(length + 1))
-    rows = orbits[:, :, columns]
+    rows = _orbits(system, given, begin.astype(float), u, as_count("steps", steps))[:, :, columns]
 
     from matplotlib.collections import LineCollection
 
@@ -166,7 +159,7 @@ def plot_phase(
 
     figure, axis, look = chart((7.2, 6.0), theme, title, x, y)
     for k, orbit in enumerate(rows):
-        kept = orbit[np.isfinite(orbit).all(1) & (abs(orbit) < 1e6).all(1)]
+        kept = orbit[np.isfinite(orbit).all(1) & (abs(orbit) < FAR).all(1)]
         colour = look.loops[k % len(look.loops)]
         lines = LineCollection(
             list(np.stack([kept[:-1], kept[1:]], 1)), linewidths=0.9, colors=colour,
@@ -190,6 +183,20 @@ def plot_phase(
         shown.add(kind)
     axis.margins(0.05)
     return finish(figure, axis, look, path)
+
+
+def _orbits(system: System, params: Any, begin: Vector, u: Vector, steps: int) -> Vector:
+    """The states (S, steps + 1, n) from each of the first ones (S, n) on."""
+
+    def make() -> Any:
+        import jax
+
+        def orbit(params: Any, x: Any, u: Any, rows: Any) -> Any:
+            return jax.lax.scan(lambda x, _: (system.map(params, x, u)[0], x), x, rows)[1]
+
+        return jax.vmap(orbit, in_axes=(None, 0, None, None))
+
+    return system.compiled("orbits", make)(params, begin, u, np.zeros(steps + 1))
 
 
 def plot_spectral_radius(
